@@ -1,0 +1,44 @@
+# `make` alone prints this help. Everything runs from .venv, which `scripts/setup.py` makes from the locks.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export PYTHONPATH :=
+PROFILE ?= sandbox
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo sandbox test lint synth snapshots bench lock clean
+
+help:  ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  options: PROFILE=sandbox|production (synth), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
+
+setup:  ## the virtual environment, Node and the CDK command line (the others call it)
+	@$(PYTHON) scripts/setup.py
+
+demo: setup  ## the whole story in the embedded account, with a report at the end (SLICE=1: two minutes' worth of data)
+	@$(BIN)/python -m demo $(if $(SLICE),--slice) $(if $(KEEP),--keep)
+
+sandbox: setup  ## the embedded account with the stacks deployed, for the AWS CLI, boto3 and the CDK; Ctrl-C ends it
+	@$(BIN)/python -m sandbox up --deploy
+
+test: setup  ## the test suite
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup  ## formatting, lint and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+synth: setup  ## CloudFormation templates into cdk.out, checked by cdk-nag and the CDK's linter
+	@node_modules/.bin/cdk synth --quiet --context profile=$(PROFILE) && ls -1 cdk.out/*.template.json
+
+snapshots: setup  ## rewrite tests/snapshots after a change that was meant; review reads the diff
+	@UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests -m "not journey" -k "snapshot or logical_id" $(PYTEST_ARGS)
+
+bench: setup  ## the measured figures of docs/architecture.md
+	@$(BIN)/python -m benchmarks
+
+lock: setup  ## resolve the dependencies of pyproject.toml again
+	@$(BIN)/python scripts/lock.py
+
+clean:  ## remove what the other targets made, the virtual environment included
+	rm -rf .venv node_modules cdk.out .sandbox demo-report build
