@@ -1,0 +1,16 @@
+"""moto's state for the one account and Region: what AWS itself keeps, never a way round the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+_GLOBAL = frozenset({"iam", "s3", "sts"})
+
+
+def backend(service: str) -> Any:
+    """The backend that moto's own request handlers use, named as boto3 names the service."""
+    from moto.backends import get_backend
+
+    return get_backend(service)[ACCOUNT]["aws" if service in _GLOBAL else REGION]
