@@ -1,0 +1,81 @@
+"""Turns the evidence of a run into one self-contained HTML page: figures inside, no network, readable in five minutes."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from demo import charts
+
+FOLDER = Path(__file__).parent
+TITLES = {
+    "roc_auc": "ranking: area under the ROC curve (higher is better)",
+    "log_loss": "log loss (lower is better)",
+    "rmse": "root mean squared error (lower is better)",
+    "mae": "mean absolute error (lower is better)",
+    "r2": "share of variance explained (higher is better)",
+}
+
+
+def write(evidence: dict[str, Any], folder: Path) -> Path:
+    """Write evidence.json, the figures as PNG files and index.html; return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "evidence.json").write_text(json.dumps(evidence, indent=1, sort_keys=True, default=str))
+    figures = draw(evidence)
+    for name, image in figures.items():
+        (folder / f"{name}.png").write_bytes(image)
+    page = render(evidence, figures)
+    target = folder / "index.html"
+    target.write_text(page, encoding="utf-8")
+    return target
+
+
+def draw(evidence: dict[str, Any]) -> dict[str, bytes]:
+    months = evidence["months"]
+    figures = {"timeline": charts.timeline(evidence["events"], "What happened, on the account's clock")}
+    for metric in evidence["metrics"]:
+        figures[metric] = charts.quality_over_months(months, metric, TITLES.get(metric, metric).capitalize())
+    figures["rate"] = charts.rate_over_months(months, "Predicted and observed, by month", evidence["label_unit"])
+    figures["drift"] = charts.drift_map(
+        months, evidence["psi_limit"], "Drift of each feature against the champion's training rows"
+    )
+    evaluation = evidence["champion_evaluation"]
+    if evaluation.get("confusion"):
+        figures["confusion"] = charts.confusion(
+            evaluation["confusion"], f"Hold-out at threshold {evaluation['threshold']:.2f}"
+        )
+    points = evaluation.get("curves") or {}
+    if points.get("roc"):
+        figures["roc"] = charts.curves(
+            points["roc"], "false_positive_rate", "true_positive_rate", "ROC", diagonal=True
+        )
+        figures["precision"] = charts.curves(
+            points["precision_recall"], "recall", "precision", "Precision and recall", diagonal=False
+        )
+    attributions = sorted((evaluation.get("attributions") or {}).items(), key=lambda item: -item[1])[:15]
+    if attributions:
+        figures["attributions"] = charts.bars(
+            [name for name, _ in attributions],
+            [value for _, value in attributions],
+            "What the champion looks at (mean absolute TreeSHAP value)",
+            "contribution to the raw score",
+        )
+    return figures
+
+
+def render(evidence: dict[str, Any], figures: dict[str, bytes]) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
+    environment.filters["decimal"] = lambda value, digits=3: "–" if value is None else f"{value:.{digits}f}"
+    images = {
+        name: Markup(f'<img alt="{name}" src="data:image/png;base64,{base64.b64encode(image).decode()}">')  # noqa: S704 - our own figures
+        for name, image in figures.items()
+    }
+    return environment.get_template("report.html.j2").render(evidence=evidence, images=images)
