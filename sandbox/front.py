@@ -1,0 +1,133 @@
+"""The account's front door: control routes, and AWS calls signed with a key of this account; nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+from sandbox import account, control
+
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/[^/]+/[^/]+/([^/]+)/aws4_request")
+_HOST = re.compile(r"([a-z0-9.-]+\.)?(localhost|127\.0\.0\.1)(:\d+)?$", re.I)
+# moto's own back doors: state reset without a principal, and a caller who names another account.
+_MOTO_PATHS = ("/moto-api", "/latest/", "/favicon.ico")
+
+_known: dict[str, Any] = {}
+
+
+def reset() -> None:
+    _known.clear()
+
+
+def server(port: int) -> Any:
+    """A threaded WSGI server bound to the loopback interface; not yet serving."""
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    class Handler(MotoRequestHandler):  # type: ignore[misc]
+        disable_nagle_algorithm = True  # headers and body are two writes: without this each call waits 40 ms
+
+        def log_request(self, *_: object) -> None:
+            """Silent: the record of calls is sandbox/iam/record.py."""
+
+    return make_server(
+        "127.0.0.1", port, application(DomainDispatcherApplication(create_backend_app)), threaded=True,
+        request_handler=Handler,
+    )  # fmt: skip
+
+
+def application(moto: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """The WSGI application around moto's."""
+
+    def serve(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if not _HOST.match(environ.get("HTTP_HOST", "")):  # a page in a browser that had its name rebound
+            return _answer(start, "403 Forbidden", "text/plain", "the sandbox answers to localhost only")
+        if path.startswith(control.PREFIX):
+            return control.serve(environ, start)
+        if path.startswith(_MOTO_PATHS):
+            return _answer(start, "404 Not Found", "text/plain", f"{path} is not served by the sandbox")
+        environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)
+        access_key, service = _signer(environ)
+        if access_key is None or not is_known(access_key):
+            return _refusal(environ, start, access_key, service)
+        return moto(environ, start)
+
+    return serve
+
+
+def is_known(access_key: str) -> bool:
+    """True for the root key, for users' access keys, and for every session that STS handed out here."""
+    if access_key == account.ROOT_ACCESS_KEY or access_key in _known:
+        return True
+    from moto.iam.models import iam_backends
+    from moto.sts.models import sts_backends
+
+    session = sts_backends[account.ACCOUNT]["aws"].get_assumed_role_from_access_key(access_key)
+    if session is not None:
+        _known[access_key] = session
+        return True
+    # Not remembered: a user's key can be deleted or made inactive.
+    users = list(iam_backends[account.ACCOUNT]["aws"].users.values())
+    active = {key.access_key_id for user in users for key in user.access_keys if key.status == "Active"}
+    return access_key in active
+
+
+def _signer(environ: dict[str, Any]) -> tuple[str | None, str]:
+    """Access key and service of a signed request, from the header or from a presigned URL."""
+    authorization = environ.get("HTTP_AUTHORIZATION", "")
+    if match := _CREDENTIAL.search(authorization):
+        return match[1], match[2]
+    if authorization.startswith("AWS "):
+        return authorization[4:].split(":")[0], "s3"
+    query = parse_qs(environ.get("QUERY_STRING", ""))
+    if scope := query.get("X-Amz-Credential"):
+        parts = scope[0].split("/")
+        return parts[0], parts[3] if len(parts) > 3 else "s3"
+    if key := query.get("AWSAccessKeyId"):
+        return key[0], "s3"
+    return None, ""
+
+
+def _refusal(
+    environ: dict[str, Any], start: Callable[..., Any], access_key: str | None, service: str
+) -> Iterable[bytes]:
+    code = "InvalidAccessKeyId" if service == "s3" else "InvalidClientTokenId"
+    if access_key is None:
+        code = "MissingAuthenticationToken"
+    message = (
+        f"access key {access_key or '(none)'} is not of this account; "
+        f"allowed: {account.ROOT_ACCESS_KEY}, or a key that its IAM or STS handed out"
+    )
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) < 2**20:
+        # Unread, the body would be taken for the next request on this connection.
+        environ["wsgi.input"].read(int(length))
+    content_type = environ.get("CONTENT_TYPE", "")
+    if service == "s3" or not service:
+        body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+        return _answer(start, "403 Forbidden", "application/xml", body)
+    if "json" in content_type or environ.get("HTTP_X_AMZ_TARGET") or "form" not in content_type:
+        body = json.dumps({"__type": code, "code": code, "message": message})
+        return _answer(start, "403 Forbidden", "application/json", body, ("x-amzn-errortype", code))
+    body = (
+        "<ErrorResponse><Error><Type>Sender</Type>"
+        f"<Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
+    )
+    return _answer(start, "403 Forbidden", "text/xml", body)
+
+
+def _answer(
+    start: Callable[..., Any], status: str, content_type: str, text: str, *headers: tuple[str, str]
+) -> list[bytes]:
+    body = text.encode()
+    start(status, [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers])
+    return [body]
