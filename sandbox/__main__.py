@@ -40,7 +40,7 @@ def _up(options: argparse.Namespace) -> int:
         print(error, file=sys.stderr)
         return 2
     print(
-        f"account {account.ACCOUNT}, {account.REGION}, {account.endpoint()}; Ctrl-C stops it, all is gone then"
+        f"account {account.ACCOUNT}, {account.REGION}, {account.endpoint()}; Ctrl-C stops it and forgets all"
     )
     for name, value in account.environment().items():
         print(f"export {name}={value}", flush=True)

@@ -221,14 +221,14 @@ def _install() -> None:
         return
     from moto.core.config import default_user_config
 
-    from sandbox import engines, selftest
+    from sandbox import parts, selftest
 
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     default_user_config["lambda"] = {"use_docker": False}
     default_user_config["batch"] = {"use_docker": False}
     default_user_config["iam"] = {"load_aws_managed_policies": True}
     selftest.run()
-    engines.install()
+    parts.install()
     _installed = True
 
 
@@ -236,10 +236,10 @@ def _reset(*, enforce: bool) -> None:
     from moto.core.base_backend import BackendDict
     from moto.core.model_instances import reset_model_data
 
-    from sandbox import engines, front
+    from sandbox import front, parts
 
-    engines.reset()
+    parts.reset()
     BackendDict.reset()
     reset_model_data()
     front.reset()
-    engines.enforce(enforce)
+    parts.enforce(enforce)

@@ -58,15 +58,15 @@ def _call(name: str, rest: str, environ: dict[str, Any], body: bytes) -> Any:
 
 
 def _health(_: dict[str, Any]) -> dict[str, Any]:
-    from sandbox import account, engines
+    from sandbox import account, parts
 
     return {
         "status": "ok",
         "account": account.ACCOUNT,
         "region": account.REGION,
         "endpoint": account.endpoint(),
-        "engines": engines.present(),
-        "absent": engines.absent(),
+        "parts": parts.present(),
+        "absent": parts.absent(),
         "routes": routes(),
     }
 

@@ -16,7 +16,7 @@ class SelfTestError(RuntimeError):
 
 def run() -> None:
     """Run the self_test() of every part and engine; raise SelfTestError naming the first surprise."""
-    from sandbox import engines
+    from sandbox import parts
 
     if (got := version("moto")) != MOTO:
         raise SelfTestError(f"moto is {got}, the sandbox patches names inside {MOTO}: install that")
@@ -25,7 +25,7 @@ def run() -> None:
     check("moto.core.config:default_user_config")
     check("moto.sts.models:STSBackend.get_assumed_role_from_access_key", "self", "access_key_id")
     check("moto.moto_server.werkzeug_app:DomainDispatcherApplication", "create_app")
-    for module in engines.modules():
+    for module in parts.modules():
         if test := getattr(module, "self_test", None):
             test()
 

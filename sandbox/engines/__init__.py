@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
-
-# Module names, in the order they are installed; each offers install(), reset() and self_test().
-ENGINES: tuple[str, ...] = ()
-
-
-def modules() -> tuple[ModuleType, ...]:
-    return tuple(importlib.import_module(f"{__name__}.{name}") for name in ENGINES)
+# Module names, in the order they are installed (sandbox/parts.py); each offers install(), reset(), self_test().
+ENGINES = (
+    "functions",
+    "firehose",
+    "events",
+    "alarms",
+    "notifications",
+    "states",
+    "glue",
+    "sagemaker",
+    "athena",
+)
