@@ -1,0 +1,1 @@
+"""Who may do what: every call is authorised against the deployed policies, and recorded."""

@@ -1,0 +1,131 @@
+"""Credentials as AWS services obtain them: by a role that trusts the service, with where they are used."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox import account, clock
+from sandbox.account import ACCOUNT, REGION
+from sandbox.iam import record, sessions, store
+from sandbox.iam.evaluate import Decision, Policies, Principal, Request, decide
+from sandbox.iam.network import Network
+
+__all__ = ["Credentials", "Denied", "Network", "TrustDenied", "authorize_service", "service_credentials"]
+
+_minting = threading.Lock()  # moto's list of sessions is not made for threads
+
+
+class Denied(Exception):
+    """A service may not do this to the resource; the resource's policy says so."""
+
+
+class TrustDenied(Denied):
+    """The role does not trust the service under these circumstances."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """Temporary keys of one role session."""
+
+    access_key: str
+    secret_key: str
+    token: str
+    role_arn: str
+    session: str
+
+    def environment(self) -> dict[str, str]:
+        """What a subprocess needs to call the account as this role, and nothing else."""
+        return account.environment(self)
+
+    def client(self, service: str) -> Any:
+        return account.client(service, self)
+
+
+def service_credentials(
+    role_arn: str,
+    service: str,
+    *,
+    session: str,
+    source_arn: str | None = None,
+    network: Network | None = None,
+) -> Credentials:
+    """The role as `service` (lambda.amazonaws.com) assumes it for `source_arn`; TrustDenied if it may not."""
+    decision = _service_decision(service, "sts:AssumeRole", role_arn, source_arn, {})
+    if not decision.allowed:
+        raise TrustDenied(_refusal(service, "sts:AssumeRole", role_arn, source_arn, decision))
+    from moto.sts.models import sts_backends
+
+    name = re.sub(r"[^\w+=,.@-]", "-", session)[:64]
+    with _minting:
+        role = sts_backends[ACCOUNT]["aws"].assume_role(REGION, name, role_arn, None, 3600, None)
+    principal = sessions.role_session(role_arn, name)
+    sessions.remember(
+        role.access_key_id,
+        sessions.Session(
+            principal=principal,
+            name=name,
+            token=role.session_token,
+            network=network,
+            service=service,
+            source_arn=source_arn or "",
+        ),
+    )
+    return Credentials(
+        access_key=role.access_key_id,
+        secret_key=role.secret_access_key,
+        token=role.session_token,
+        role_arn=role_arn,
+        session=name,
+    )
+
+
+def authorize_service(
+    service: str,
+    action: str,
+    resource_arn: str,
+    *,
+    source_arn: str | None = None,
+    context: Mapping[str, str] | None = None,
+) -> None:
+    """A service acts as itself (SNS -> SQS, S3 -> key): the resource's policy must name it; else Denied."""
+    decision = _service_decision(service, action, resource_arn, source_arn, context or {})
+    if not decision.allowed:
+        raise Denied(_refusal(service, action, resource_arn, source_arn, decision))
+
+
+def _service_decision(
+    service: str, action: str, resource: str, source_arn: str | None, extra: Mapping[str, str]
+) -> Decision:
+    principal = Principal(kind="service", arn=service)
+    context = {
+        "aws:sourceaccount": ACCOUNT,
+        "aws:sourceowner": ACCOUNT,
+        "aws:principalisawsservice": "true",
+        "aws:principalservicename": service,
+        "aws:principalservicenameslist": [service],
+        "aws:securetransport": "true",
+        "aws:requestedregion": REGION,
+        "aws:resourceaccount": ACCOUNT,
+        "aws:currenttime": clock.now().isoformat(),
+        **{key.lower(): value for key, value in extra.items()},
+    }
+    if source_arn:
+        context["aws:sourcearn"] = source_arn
+    policy, authoritative = store.resource_policy(action, resource)
+    decision = decide(
+        Request(principal=principal, action=action, resource=resource, context=context),
+        Policies(resource=policy, authoritative=authoritative),
+    )
+    record.add_decision(principal, "", action, resource, decision, implied_by=source_arn or "")
+    return decision
+
+
+def _refusal(service: str, action: str, resource: str, source_arn: str | None, decision: Decision) -> str:
+    missing = f"; keys not in the request: {', '.join(decision.missing)}" if decision.missing else ""
+    statement = f" by {decision.policy}#{decision.statement}" if decision.policy else ""
+    circumstances = f" for {source_arn}" if source_arn else ""
+    return f"{service} may not {action} on {resource}{circumstances}: {decision.reason}{statement}{missing}"
