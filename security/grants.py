@@ -1,0 +1,115 @@
+"""Permissions, named by intent: exact actions, a wildcard only below an object prefix, keys only through their service.
+
+No `sid`: a helper may be called twice on one role, and a repeated sid is an invalid policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kinesis as kinesis
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+
+from security.nag import acknowledge_objects
+
+
+def allow(
+    role: iam.Role,
+    actions: list[str],
+    resources: list[str],
+    *,
+    conditions: Mapping[str, Any] | None = None,
+) -> None:
+    role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions))
+
+
+def read_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
+    """Read and list objects below `prefix` (ends with "/"), and nothing else in `bucket`."""
+    _on_objects(role, bucket, prefix, ["s3:GetObject"])
+    list_objects(role, bucket, prefix)
+    _use_bucket_key(role, bucket, ["kms:Decrypt"])
+
+
+def list_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
+    # Spark asks for the folder itself too, without the slash.
+    below = [f"{prefix}*", prefix.rstrip("/")]
+    allow(role, ["s3:ListBucket"], [bucket.bucket_arn], conditions={"StringLike": {"s3:prefix": below}})
+
+
+def write_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
+    """Add objects below `prefix`. Earlier versions stay: the buckets are versioned."""
+    _on_objects(role, bucket, prefix, ["s3:PutObject", "s3:AbortMultipartUpload"])
+    # Uploads in parts are decrypted part by part when they are put together.
+    _use_bucket_key(role, bucket, ["kms:GenerateDataKey", "kms:Decrypt"])
+
+
+def delete_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
+    """Hide objects below `prefix` behind a delete marker; versions cannot be deleted."""
+    _on_objects(role, bucket, prefix, ["s3:DeleteObject"])
+
+
+def read_asset(role: iam.Role, asset: s3_assets.Asset) -> None:
+    """Read one file that the CDK published, by its exact key."""
+    allow(role, ["s3:GetObject"], [asset.bucket.arn_for_objects(asset.s3_object_key)])
+
+
+def use_key(
+    role: iam.Role,
+    key: kms.IKey,
+    actions: list[str],
+    *,
+    through: str,
+    context: Mapping[str, str] | None = None,
+) -> None:
+    """Use a key, only for requests that `through` (a service, for example "s3") makes on the role's behalf."""
+    conditions: dict[str, Any] = {"StringEquals": {"kms:ViaService": f"{through}.{Aws.REGION}.amazonaws.com"}}
+    for name, value in (context or {}).items():
+        conditions["StringEquals"][f"kms:EncryptionContext:{name}"] = value
+    allow(role, actions, [key.key_arn], conditions=conditions)
+
+
+def read_secret(role: iam.Role, secret: secretsmanager.ISecret, key: kms.IKey) -> None:
+    allow(role, ["secretsmanager:GetSecretValue"], [secret.secret_arn])
+    use_key(
+        role, key, ["kms:Decrypt"], through="secretsmanager", context={"SecretARN": secret.secret_arn}
+    )
+
+
+def put_records(role: iam.Role, stream: kinesis.IStream, key: kms.IKey) -> None:
+    allow(role, ["kinesis:PutRecord", "kinesis:PutRecords"], [stream.stream_arn])
+    use_key(role, key, ["kms:GenerateDataKey"], through="kinesis")
+
+
+def send_messages(role: iam.Role, queue: sqs.IQueue, key: kms.IKey) -> None:
+    allow(role, ["sqs:SendMessage"], [queue.queue_arn])
+    use_key(role, key, ["kms:GenerateDataKey", "kms:Decrypt"], through="sqs")
+
+
+def invoke(role: iam.Role, function: lambda_.IFunction) -> None:
+    """The function itself; no versions or aliases, which `grant_invoke` would add as a wildcard."""
+    allow(role, ["lambda:InvokeFunction"], [function.function_arn])
+
+
+def _on_objects(role: iam.Role, bucket: s3.IBucket, prefix: str, actions: list[str]) -> None:
+    if prefix and not prefix.endswith("/"):
+        raise ValueError(f"{role.node.path}: the prefix must end with a slash, got {prefix!r}: write {prefix + '/'!r}")
+    allow(role, actions, [bucket.arn_for_objects(f"{prefix}*")])
+    acknowledge_objects(
+        role,
+        bucket,
+        f"{prefix}*",
+        reason=f"Object keys are not known at synthesis; limited to {prefix or 'this one bucket'} and exact actions.",
+    )
+
+
+def _use_bucket_key(role: iam.Role, bucket: s3.IBucket, actions: list[str]) -> None:
+    if bucket.encryption_key is not None:
+        use_key(role, bucket.encryption_key, actions, through="s3")

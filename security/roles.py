@@ -1,0 +1,54 @@
+"""Roles that one service may take on, for resources of this account only.
+
+The permissions boundary (security/boundary.py) is put on every role of a stack by the stack, not here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+ROLE_ARN = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role"
+
+
+class ServiceRole(iam.Role):
+    """May do nothing until granted something.
+
+    source_arn  narrows the trust to these resources (ARN patterns); leave it out only where naming the resource
+                would close a circle in the template
+    path        for roles that a bucket policy must name before they exist
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        service: str,
+        source_arn: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        conditions: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+        if source_arn is not None:
+            conditions["ArnLike"] = {"aws:SourceArn": source_arn}
+        super().__init__(
+            scope,
+            construct_id,
+            assumed_by=iam.ServicePrincipal(f"{service}.amazonaws.com", conditions=conditions),
+            path=path,
+        )
+
+
+class PersonRole(iam.Role):
+    """For people and programs of this account whose own policy lets them take it on."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, path: str) -> None:
+        super().__init__(scope, construct_id, assumed_by=iam.AccountRootPrincipal(), path=path)
+
+
+def arn(service: str, resource: str) -> str:
+    """ARN of a resource of this account and Region."""
+    return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"

@@ -1,0 +1,320 @@
+"""What differs between the profiles: one frozen dataclass per stage, `sandbox` and `production` side by side.
+
+No environment variables, no account, no Region. A field whose name ends in a unit is in that unit; `None` means that
+the feature is off, or that AWS decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+PROJECT = "mlref"
+
+# What CloudWatch Logs accepts as retention.
+LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+
+
+def within(section: object, name: str, low: float, high: float) -> None:
+    """Refuse a value outside [low, high]."""
+    got = getattr(section, name)
+    if not low <= got <= high:
+        raise ValueError(
+            f"{type(section).__name__}.{name} must be between {low} and {high}, got {got}: "
+            "set it for the profile in settings.py"
+        )
+
+
+def one_of(section: object, name: str, allowed: tuple[object, ...]) -> None:
+    got = getattr(section, name)
+    if got not in allowed:
+        known = ", ".join(str(value) for value in allowed)
+        raise ValueError(
+            f"{type(section).__name__}.{name} must be one of {known}, got {got!r}: "
+            "set it for the profile in settings.py"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseSettings:
+    """Keys, network, trail, and what every stage takes from them."""
+
+    cidr: str
+    zones: int  # every interface endpoint is paid per zone
+    keep_on_destroy: bool  # data, keys and logs outlive the stacks; the stacks refuse to be deleted
+    log_retention_days: int
+    trail_retention_days: int
+    trail_is_locked: bool  # object lock: nobody shortens the trail's retention; such a bucket cannot be emptied early
+    key_deletion_days: int
+
+    def __post_init__(self) -> None:
+        within(self, "zones", 1, 2)
+        within(self, "key_deletion_days", 7, 30)
+        within(self, "trail_retention_days", 1, 3650)
+        one_of(self, "log_retention_days", LOG_RETENTION_DAYS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestSettings:
+    shards: int | None  # None: on-demand capacity
+    stream_retention_hours: int
+    buffer_mb: int
+    buffer_seconds: int
+    reserved_concurrency: int | None  # per function; a new account has 10 in all, and 10 must stay unreserved
+    secret_recovery_days: int  # the token key can be restored for so long
+
+    def __post_init__(self) -> None:
+        if self.shards is not None:
+            within(self, "shards", 1, 200)
+        within(self, "stream_retention_hours", 24, 8760)
+        within(self, "buffer_mb", 64, 128)  # Firehose asks for 64 or more when partitions are dynamic
+        within(self, "buffer_seconds", 60, 900)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LakeSettings:
+    landing_retention_days: int
+    raw_retention_days: int
+    quarantine_retention_days: int
+    superseded_retention_days: int  # earlier versions of objects, and parts of uploads that never ended
+    run_retention_days: int  # a run folder that no catalogue partition has pointed at; publishing keeps live ones
+    capture_retention_days: int
+    result_retention_days: int
+    access_log_retention_days: int
+    infrequent_after_days: int | None  # when data moves to a cheaper storage class
+    query_scan_limit_mb: int
+
+    def __post_init__(self) -> None:
+        within(self, "query_scan_limit_mb", 10, 10_000_000)
+        if self.infrequent_after_days is not None:
+            within(self, "infrequent_after_days", 30, 3650)  # S3 refuses earlier
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformSettings:
+    glue_version: str
+    worker_type: str
+    workers: int
+    timeout_minutes: int
+
+    def __post_init__(self) -> None:
+        one_of(self, "glue_version", ("5.1", "6.0"))
+        within(self, "workers", 2, 100)
+        within(self, "timeout_minutes", 1, 480)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    algorithm: str  # "script": our train.py; "builtin": XGBoost as the image brings it
+    instance_type: str
+    volume_gb: int
+    max_run_seconds: int
+    use_spot: bool
+    max_wait_seconds: int  # running and waiting for Spot capacity together
+
+    def __post_init__(self) -> None:
+        one_of(self, "algorithm", ("script", "builtin"))
+        within(self, "volume_gb", 1, 16384)
+        within(self, "max_run_seconds", 60, 432000)
+        within(self, "max_wait_seconds", self.max_run_seconds, 2 * 432000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings:
+    instance_type: str
+    volume_gb: int
+    max_run_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploySettings:
+    instance_type: str
+    instances: int  # per variant
+    max_instances: int  # per variant, for the automatic scaling
+    invocations_per_instance: int  # per minute, what the scaling aims at
+    challenger_share: float  # of the traffic, while a challenger bakes
+    canary_seconds: int  # how long the alarms watch the canary before the rest follows
+    bake_minutes: int  # how long a challenger bakes before it is judged
+    max_bake_checks: int
+    capture_percent: int
+
+    def __post_init__(self) -> None:
+        within(self, "instances", 1, 100)
+        within(self, "max_instances", self.instances, 100)
+        within(self, "challenger_share", 0.01, 0.99)
+        within(self, "capture_percent", 1, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorSettings:
+    instance_type: str
+    schedule: str  # EventBridge Scheduler expression, UTC
+    latency_ms: int  # p99 of the model, above which the alarm rings
+    emails: tuple[str, ...]  # who is told; each address confirms the subscription
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainSettings:
+    refresh_schedule: str
+    retrain_schedule: str
+    max_attempts: int
+
+    def __post_init__(self) -> None:
+        within(self, "max_attempts", 1, 5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    profile: str
+    base: BaseSettings
+    ingest: IngestSettings
+    lake: LakeSettings
+    transform: TransformSettings
+    train: TrainSettings
+    evaluate: EvaluateSettings
+    deploy: DeploySettings
+    monitor: MonitorSettings
+    retrain: RetrainSettings
+
+    @property
+    def prefix(self) -> str:
+        return f"{PROJECT}-{self.profile}"
+
+    def stack_name(self, group: str) -> str:
+        """CloudFormation puts it in front of the names it makes; endpoint policies and the trail rely on that."""
+        return f"{self.prefix}-{group}"
+
+
+SANDBOX = Settings(
+    profile="sandbox",
+    base=BaseSettings(
+        cidr="10.20.0.0/20",
+        zones=1,
+        keep_on_destroy=False,
+        log_retention_days=7,
+        trail_retention_days=30,
+        trail_is_locked=False,
+        key_deletion_days=7,
+    ),
+    ingest=IngestSettings(
+        shards=1,
+        stream_retention_hours=24,
+        buffer_mb=64,
+        buffer_seconds=60,
+        reserved_concurrency=None,
+        secret_recovery_days=7,
+    ),
+    lake=LakeSettings(
+        landing_retention_days=7,
+        raw_retention_days=90,
+        quarantine_retention_days=30,
+        superseded_retention_days=7,
+        run_retention_days=90,
+        capture_retention_days=30,
+        result_retention_days=7,
+        access_log_retention_days=30,
+        infrequent_after_days=None,
+        query_scan_limit_mb=1_000,
+    ),
+    transform=TransformSettings(glue_version="5.1", worker_type="G.1X", workers=2, timeout_minutes=60),
+    train=TrainSettings(
+        algorithm="script",
+        instance_type="ml.m5.large",
+        volume_gb=10,
+        max_run_seconds=3_600,
+        use_spot=True,
+        max_wait_seconds=7_200,
+    ),
+    evaluate=EvaluateSettings(instance_type="ml.m5.large", volume_gb=10, max_run_seconds=3_600),
+    deploy=DeploySettings(
+        instance_type="ml.m5.large",
+        instances=1,
+        max_instances=1,
+        invocations_per_instance=600,
+        challenger_share=0.5,
+        canary_seconds=300,
+        bake_minutes=60,
+        max_bake_checks=72,
+        capture_percent=100,
+    ),
+    monitor=MonitorSettings(
+        instance_type="ml.m5.large", schedule="cron(0 6 2 * ? *)", latency_ms=100, emails=()
+    ),
+    retrain=RetrainSettings(
+        refresh_schedule="cron(0 3 2 * ? *)", retrain_schedule="cron(0 4 2 1,4,7,10 ? *)", max_attempts=3
+    ),
+)
+
+PRODUCTION = Settings(
+    profile="production",
+    base=BaseSettings(
+        cidr="10.30.0.0/20",
+        zones=2,
+        keep_on_destroy=True,
+        log_retention_days=365,
+        trail_retention_days=400,
+        trail_is_locked=True,
+        key_deletion_days=30,
+    ),
+    ingest=IngestSettings(
+        shards=None,
+        stream_retention_hours=168,
+        buffer_mb=128,
+        buffer_seconds=300,
+        reserved_concurrency=50,
+        secret_recovery_days=30,
+    ),
+    lake=LakeSettings(
+        landing_retention_days=30,
+        raw_retention_days=1_096,
+        quarantine_retention_days=180,
+        superseded_retention_days=30,
+        run_retention_days=730,
+        capture_retention_days=400,
+        result_retention_days=30,
+        access_log_retention_days=400,
+        infrequent_after_days=90,
+        query_scan_limit_mb=100_000,
+    ),
+    transform=TransformSettings(glue_version="5.1", worker_type="G.1X", workers=4, timeout_minutes=120),
+    train=TrainSettings(
+        algorithm="script",
+        instance_type="ml.m5.xlarge",
+        volume_gb=30,
+        max_run_seconds=14_400,
+        use_spot=True,
+        max_wait_seconds=28_800,
+    ),
+    evaluate=EvaluateSettings(instance_type="ml.m5.xlarge", volume_gb=30, max_run_seconds=7_200),
+    deploy=DeploySettings(
+        instance_type="ml.m5.large",
+        instances=2,
+        max_instances=6,
+        invocations_per_instance=1_200,
+        challenger_share=0.2,
+        canary_seconds=600,
+        bake_minutes=1_440,
+        max_bake_checks=14,
+        capture_percent=100,
+    ),
+    monitor=MonitorSettings(
+        instance_type="ml.m5.xlarge", schedule="cron(0 6 2 * ? *)", latency_ms=50, emails=()
+    ),
+    retrain=RetrainSettings(
+        refresh_schedule="cron(0 3 2 * ? *)", retrain_schedule="cron(0 4 2 1,4,7,10 ? *)", max_attempts=3
+    ),
+)
+
+PROFILES: Mapping[str, Settings] = MappingProxyType({each.profile: each for each in (SANDBOX, PRODUCTION)})
+
+
+def settings_for(profile: str) -> Settings:
+    try:
+        return PROFILES[profile]
+    except KeyError:
+        known = ", ".join(sorted(PROFILES))
+        raise ValueError(
+            f"unknown profile {profile!r}: choose one of {known}, "
+            "for example `cdk synth -c profile=sandbox`, or add it to settings.py"
+        ) from None
