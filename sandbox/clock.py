@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -192,3 +193,28 @@ def _tick() -> None:
         finally:
             _moves.release()
         time.sleep(0.001)
+
+
+def install() -> None:
+    """moto's services tell the account's time too: object dates, log and metric stamps agree with schedules."""
+    import moto.core.utils as utils
+
+    if getattr(utils.utcnow, "of_the_sandbox", False):
+        return
+    original = utils.utcnow
+
+    def utcnow() -> datetime:
+        return now().replace(tzinfo=None)
+
+    utcnow.of_the_sandbox = True  # type: ignore[attr-defined]
+    utils.utcnow = utcnow
+    # Modules loaded so far hold the function by name; later ones import the new one.
+    for name, module in list(sys.modules.items()):
+        if name.startswith("moto.") and getattr(module, "utcnow", None) is original:
+            module.utcnow = utcnow
+
+
+def self_test() -> None:
+    from sandbox.selftest import check
+
+    check("moto.core.utils:utcnow")
