@@ -1,0 +1,1 @@
+"""442 examinations of diabetes patients, from scikit-learn's bundled data."""

@@ -1,0 +1,1 @@
+"""What the Glue jobs share: the contract's schemas, the lake's folders, the quality rules."""
