@@ -1,4 +1,4 @@
-"""SQL expressions of a contract, checked without Spark: balanced, and built only from known columns and functions.
+"""SQL expressions of a contract, checked without Spark: complete, made of known columns and functions.
 
 The tests give every shipped expression to Spark's own parser as well.
 """
@@ -12,15 +12,18 @@ TOKEN = re.compile(
     r"|(?P<sign><=>|<>|!=|<=|>=|\|\||[-+*/%<>=(),]))"
 )
 KEYWORDS = {
-    "and", "as", "between", "case", "cast", "div", "double", "else", "end", "false", "in", "int", "integer", "is", "like",
-    "not", "null", "or", "string", "then", "true", "when", "bigint", "date", "boolean", "timestamp", "decimal",
+    "and", "as", "between", "case", "cast", "div", "double", "else", "end", "false", "in", "int",
+    "integer", "is", "like", "not", "null", "or", "string", "then", "true", "when", "bigint", "date",
+    "boolean", "timestamp", "decimal",
 }  # fmt: skip
+NEVER_FIRST = {"", ")", ",", "*", "/", "%", "=", "<", ">", "<=", ">="}
 # Functions of one row only: an aggregate or a clock would make a run unrepeatable.
 FUNCTIONS = {
-    "abs", "ceil", "coalesce", "concat", "cos", "date_add", "date_diff", "datediff", "day", "dayofmonth", "dayofweek",
-    "dayofyear", "exp", "floor", "greatest", "hour", "if", "ifnull", "isnull", "least", "length", "ln", "log", "lower",
-    "minute", "mod", "month", "nullif", "nvl", "pi", "pmod", "pow", "power", "quarter", "round", "sin", "sign", "sqrt",
-    "substr", "substring", "tan", "trim", "unix_timestamp", "upper", "weekday", "weekofyear", "year",
+    "abs", "ceil", "coalesce", "concat", "cos", "date_add", "date_diff", "datediff", "day", "dayofmonth",
+    "dayofweek", "dayofyear", "exp", "floor", "greatest", "hour", "if", "ifnull", "isnull", "least",
+    "length", "ln", "log", "lower", "minute", "mod", "month", "nullif", "nvl", "pi", "pmod", "pow",
+    "power", "quarter", "round", "sin", "sign", "sqrt", "substr", "substring", "tan", "trim",
+    "unix_timestamp", "upper", "weekday", "weekofyear", "year",
 }  # fmt: skip
 
 
@@ -84,12 +87,6 @@ def _complete(place: str, sql: str, tokens: list[tuple[str, str]]) -> None:
             raise ContractError(
                 place, sql, "a Spark SQL expression", f"an operator is missing before {next_value}"
             )
-        if (
-            kind == "sign"
-            and value != ")"
-            and next_value in {"", ")", ",", "*", "/", "%", "=", "<", ">", "<=", ">="}
-        ):
-            if (value, next_value) != ("(", ")"):  # pi()
-                raise ContractError(
-                    place, sql, "a Spark SQL expression", f"an operand is missing after {value}"
-                )
+        no_arguments = (value, next_value) == ("(", ")")  # pi()
+        if kind == "sign" and value != ")" and next_value in NEVER_FIRST and not no_arguments:
+            raise ContractError(place, sql, "a Spark SQL expression", f"an operand is missing after {value}")

@@ -1,4 +1,4 @@
-"""Features: joins, derived columns, history and label. Refuses what would multiply rows, travel in time or leak the label."""
+"""Features: joins, derived columns, history, label. Refuses what multiplies rows, leaks or time-travels."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ def compile_features(section: Any, tables: dict[str, Any], model: Any) -> dict[s
 
 
 def leak_columns(section: dict[str, Any], tables: dict[str, Any], model: Any) -> set[str]:
-    """What is not known when a prediction is asked for: the declared ones, and all that a label join brings."""
+    """What is not known when a prediction is asked for: the declared, and all that a label join brings."""
     declared = set(model.get("leak_columns") or []) if isinstance(model, dict) else set()
     known = {column for table in tables.values() for column in table["columns"]}
     for column in sorted(declared):
@@ -89,11 +89,14 @@ def _join(place: str, join: Any, tables: dict[str, Any], base: str) -> dict[str,
     if as_of is not None:
         _as_of(f"{place}.as_of", as_of, ours, theirs)
         covered.add(as_of["other"])
-    if covered != set(tables[join["table"]]["primary_key"]):
+    key = tables[join["table"]]["primary_key"]
+    if covered != set(key):
         raise ContractError(
-            f"{place}.on", sorted(covered), f"the whole primary key: {', '.join(tables[join['table']]['primary_key'])}",
+            f"{place}.on",
+            sorted(covered),
+            f"the whole primary key: {', '.join(key)}",
             "join on exactly the key, else a row of the base is multiplied",
-        )  # fmt: skip
+        )
     return {key: join.get(key) for key in ("table", "on", "as_of", "columns", "role")}
 
 

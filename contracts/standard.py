@@ -1,4 +1,4 @@
-"""The document as the Open Data Contract Standard 3 sees it: read, and checked with the standard's own schema."""
+"""The document as the Open Data Contract Standard 3 sees it, checked with the standard's own schema."""
 
 import functools
 import json

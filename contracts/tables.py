@@ -1,9 +1,10 @@
-"""Tables: columns with types and ranges, keys, classification. What the door, the catalogue and Spark are made from."""
+"""Tables: columns with types and ranges, keys, classification. Door, catalogue and Spark read them."""
 
 import re
 from typing import Any
 
 from contracts.errors import ContractError, one_of, only_keys
+from contracts.expressions import check_expression
 from contracts.standard import custom
 from glue_jobs.lake.dqdl import DqdlError, parse_rule
 
@@ -189,7 +190,7 @@ def _event_time(place: str, got: str | None, columns: dict[str, Any]) -> str | N
 
 
 def _shared_identifiers(tables: dict[str, Any]) -> None:
-    """A column of one name must be one identifier everywhere, else joins are lost, or it leaks through the other table."""
+    """A column of one name is one identifier everywhere, else a join is lost or the other table leaks it."""
     seen: dict[str, tuple[str, Any]] = {}
     for table, content in tables.items():
         for column, entry in content["columns"].items():
@@ -228,6 +229,8 @@ def checked_rule(place: str, check: Any, columns: Any) -> str:
         rule = parse_rule(check)
     except DqdlError as error:
         raise ContractError(place, check, str(error), "correct the rule") from error
+    if rule.where:
+        check_expression(place, rule.where, allowed=set(columns))
     for column in rule.columns:
         if rule.kind != "ColumnExists":
             one_of(f"{place}: {check}", column, columns, "name a column that exists")

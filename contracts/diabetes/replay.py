@@ -1,4 +1,4 @@
-"""The examinations as records: one patient every 20 hours from 2024-01-01 on, a date that the source does not have."""
+"""The examinations as records: one every 20 hours from 2024 on, dates that the source does not have."""
 
 import csv
 import gzip

@@ -15,8 +15,8 @@ ZONE = ZoneInfo("America/New_York")
 MISSING = {"", "NA"}
 COLUMNS: dict[str, dict[str, Callable[[str], Any]]] = {
     "flights": {
-        "carrier": str, "flight": int, "origin": str, "dest": str, "sched_dep_time": int, "sched_arr_time": int,
-        "tailnum": str, "distance": int, "hour": int, "minute": int, "time_hour": str,
+        "carrier": str, "flight": int, "origin": str, "dest": str, "sched_dep_time": int,
+        "sched_arr_time": int, "tailnum": str, "distance": int, "hour": int, "minute": int, "time_hour": str,
     },
     "outcomes": {
         "carrier": str, "flight": int, "origin": str, "dest": str, "sched_dep_time": int, "time_hour": str,
@@ -27,12 +27,13 @@ COLUMNS: dict[str, dict[str, Callable[[str], Any]]] = {
         "wind_speed": float, "wind_gust": float, "precip": float, "pressure": float, "visib": float,
     },
     "planes": {
-        "tailnum": str, "year": int, "type": str, "manufacturer": str, "model": str, "engines": int, "seats": int,
-        "speed": float, "engine": str,
+        "tailnum": str, "year": int, "type": str, "manufacturer": str, "model": str, "engines": int,
+        "seats": int, "speed": float, "engine": str,
     },
     "airlines": {"carrier": str, "name": str},
     "airports": {
-        "faa": str, "name": str, "lat": float, "lon": float, "alt": int, "tz": float, "dst": str, "tzone": str,
+        "faa": str, "name": str, "lat": float, "lon": float, "alt": int, "tz": float, "dst": str,
+        "tzone": str,
     },
 }  # fmt: skip
 
