@@ -1,5 +1,6 @@
 """The one error of a contract: where it stands, what was got, what is allowed, how to mend it."""
 
+from collections.abc import Set
 from typing import Any
 
 
@@ -18,8 +19,8 @@ def one_of(place: str, got: Any, allowed: Any, fix: str) -> None:
 
 
 def only_keys(
-    place: str, got: dict[str, Any], *, required: set[str], optional: set[str] = frozenset()
-) -> None:  # type: ignore[assignment]
+    place: str, got: dict[str, Any], *, required: Set[str], optional: Set[str] = frozenset()
+) -> None:
     """Refuse a mapping that lacks a key, or has one that nothing reads."""
     if not isinstance(got, dict):
         raise ContractError(

@@ -4,6 +4,7 @@ The tests give every shipped expression to Spark's own parser as well.
 """
 
 import re
+from collections.abc import Set
 
 from contracts.errors import ContractError, one_of
 
@@ -27,7 +28,7 @@ FUNCTIONS = {
 }  # fmt: skip
 
 
-def check_expression(place: str, sql: str, *, allowed: set[str], leaks: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+def check_expression(place: str, sql: str, *, allowed: Set[str], leaks: Set[str] = frozenset()) -> None:
     """Refuse an expression that Spark could not evaluate, or that reads a leak column."""
     tokens = _tokens(place, sql)
     for index, (kind, value) in enumerate(tokens):

@@ -23,11 +23,11 @@ def read(text: str) -> dict[str, Any]:
         raise ContractError(
             "contract.yaml", type(document).__name__, "a mapping", "start from another contract"
         )
-    error = jsonschema.exceptions.best_match(_validator().iter_errors(document))
-    if error:
-        place = ".".join(str(part) for part in error.absolute_path) or "contract.yaml"
+    mistake = jsonschema.exceptions.best_match(_validator().iter_errors(document))
+    if mistake:
+        place = ".".join(str(part) for part in mistake.absolute_path) or "contract.yaml"
         raise ContractError(
-            _readable(document, place), error.instance, f"ODCS 3: {error.message[:300]}", "see the standard"
+            _readable(document, place), mistake.instance, f"ODCS 3: {mistake.message[:300]}", "see the standard"
         )
     OpenDataContractStandard(**document)
     for part in ("name", "schema", "customProperties"):
@@ -50,7 +50,7 @@ def custom(element: dict[str, Any], place: str = "customProperties") -> dict[str
 
 @functools.cache
 def _validator() -> Any:
-    return jsonschema.Draft201909Validator(json.loads(OpenDataContractStandard.json_schema()))
+    return jsonschema.Draft201909Validator(json.loads(OpenDataContractStandard.json_schema())  # type: ignore[no-untyped-call])
 
 
 def _readable(document: dict[str, Any], place: str) -> str:

@@ -68,7 +68,7 @@ def _name(place: str, got: str) -> str:
 
 
 def _column(place: str, column: dict[str, Any]) -> dict[str, Any]:
-    kind = column.get("logicalType")
+    kind = str(column.get("logicalType"))
     one_of(f"{place}.logicalType", kind, TYPES, "choose the nearest of these")
     compiled: dict[str, Any] = {"type": kind, "required": bool(column.get("required"))}
     compiled |= _limits(place, kind, column.get("logicalTypeOptions") or {})
@@ -116,7 +116,7 @@ def _limits(place: str, kind: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _enum(place: str, kind: str, values: list[Any]) -> list[Any]:
-    python = {"string": str, "integer": int, "number": (int, float)}.get(kind)
+    python: Any = {"string": str, "integer": int, "number": (int, float)}.get(kind)
     if python is None:
         raise ContractError(f"{place}.enum", kind, "enum of strings and numbers", "remove the enum")
     for value in values:
