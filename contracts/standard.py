@@ -25,10 +25,9 @@ def read(text: str) -> dict[str, Any]:
         )
     mistake = jsonschema.exceptions.best_match(_validator().iter_errors(document))
     if mistake:
-        place = ".".join(str(part) for part in mistake.absolute_path) or "contract.yaml"
-        raise ContractError(
-            _readable(document, place), mistake.instance, f"ODCS 3: {mistake.message[:300]}", "see the standard"
-        )
+        place = _readable(document, [str(part) for part in mistake.absolute_path])
+        allowed = f"ODCS 3: {mistake.message[:300]}"
+        raise ContractError(place, mistake.instance, allowed, "see the standard")
     OpenDataContractStandard(**document)
     for part in ("name", "schema", "customProperties"):
         if not document.get(part):
@@ -50,14 +49,15 @@ def custom(element: dict[str, Any], place: str = "customProperties") -> dict[str
 
 @functools.cache
 def _validator() -> Any:
-    return jsonschema.Draft201909Validator(json.loads(OpenDataContractStandard.json_schema())  # type: ignore[no-untyped-call])
+    schema = OpenDataContractStandard.json_schema()  # type: ignore[no-untyped-call]
+    return jsonschema.Draft201909Validator(json.loads(schema))
 
 
-def _readable(document: dict[str, Any], place: str) -> str:
+def _readable(document: dict[str, Any], parts: list[str]) -> str:
     """`schema.0.properties.3` with the names that stand there."""
     here: Any = document
     named = []
-    for part in place.split("."):
-        here = here[int(part)] if isinstance(here, list) and part.isdigit() else (here or {}).get(part)
+    for part in parts:
+        here = here[int(part)] if isinstance(here, list) else here[part]
         named.append(here["name"] if isinstance(here, dict) and isinstance(here.get("name"), str) else part)
-    return ".".join(named)
+    return ".".join(named) or "contract.yaml"
