@@ -181,6 +181,11 @@ class Settings:
     def prefix(self) -> str:
         return f"{PROJECT}-{self.profile}"
 
+    @property
+    def database(self) -> str:
+        """Name of the Glue database; underscores, so that queries need no quotes."""
+        return self.prefix.replace("-", "_")
+
     def stack_name(self, group: str) -> str:
         """CloudFormation puts it in front of the names it makes; endpoint policies and the trail rely on that."""
         return f"{self.prefix}-{group}"

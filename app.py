@@ -1,0 +1,35 @@
+#!/usr/bin/env python3
+"""The whole system, in the order the data travels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import Validations
+from cdk_nag import AwsSolutionsChecks
+
+import contracts
+from settings import PROJECT, Settings, settings_for
+from stacks.base.stack import BaseStack
+from stacks.data.stack import DataStack
+
+
+def build(app: cdk.App, settings: Settings, contract: dict[str, Any]) -> cdk.App:
+    base = BaseStack(app, "Base", settings=settings)
+    DataStack(app, "Data", settings=settings, contract=contract, base=base)
+    cdk.Tags.of(app).add("project", PROJECT)
+    cdk.Tags.of(app).add("profile", settings.profile)
+    return app
+
+
+def main() -> None:
+    app = cdk.App()
+    settings = settings_for(app.node.get_context("profile"))
+    build(app, settings, contracts.load(app.node.get_context("contract")))
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

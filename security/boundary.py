@@ -1,0 +1,91 @@
+"""The ceiling of every role: it grants nothing, and what it does not name no role can do.
+
+`ACTIONS` is the union of what the roles are granted (a test compares both ways). The denials stop SageMaker work that
+would run outside the VPC, with a way to the internet, or unencrypted, whoever may write a state machine or a plan.
+"""
+
+from __future__ import annotations
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from security.nag import acknowledge
+
+# By service, so that a review sees what a new action opens.
+ACTIONS: dict[str, tuple[str, ...]] = {
+    "ec2": (
+        "AssignPrivateIpAddresses",
+        "CreateNetworkInterface",
+        "DeleteNetworkInterface",
+        "DescribeNetworkInterfaces",
+        "DescribeSubnets",
+        "UnassignPrivateIpAddresses",
+    ),
+    "logs": ("CreateLogStream", "DescribeLogStreams", "PutLogEvents"),
+    "xray": ("PutTelemetryRecords", "PutTraceSegments"),
+}
+
+CREATES_IN_VPC = ("CreateModel", "CreateProcessingJob", "CreateTrainingJob")
+CREATES_WITH_VOLUME = ("CreateEndpointConfig", "CreateProcessingJob", "CreateTrainingJob")
+RUNS = ("CreateProcessingJob", "CreateTrainingJob")
+
+
+def preventive_denials() -> list[iam.PolicyStatement]:
+    """Keys of one `Null` block are joined by AND: one statement for each thing that must not be missing."""
+    missing = {
+        "sagemaker:VpcSubnets": CREATES_IN_VPC,
+        "sagemaker:VpcSecurityGroupIds": CREATES_IN_VPC,
+        "sagemaker:NetworkIsolation": CREATES_IN_VPC,
+        "sagemaker:VolumeKmsKey": CREATES_WITH_VOLUME,
+        "sagemaker:OutputKmsKey": RUNS,
+        "sagemaker:MaxRuntimeInSeconds": RUNS,
+        "sagemaker:InterContainerTrafficEncryption": RUNS,
+    }
+    switched_off = {
+        "sagemaker:NetworkIsolation": CREATES_IN_VPC,
+        "sagemaker:InterContainerTrafficEncryption": RUNS,
+    }
+    return [
+        *(_deny(actions, {"Null": {key: "true"}}) for key, actions in missing.items()),
+        *(_deny(actions, {"Bool": {key: "false"}}) for key, actions in switched_off.items()),
+    ]
+
+
+def _deny(actions: tuple[str, ...], conditions: dict[str, dict[str, str]]) -> iam.PolicyStatement:
+    return iam.PolicyStatement(
+        effect=iam.Effect.DENY,
+        actions=[f"sagemaker:{action}" for action in actions],
+        resources=["*"],
+        conditions=conditions,
+    )
+
+
+class Boundary(iam.ManagedPolicy):
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="The most that a role of this deployment may do; grants nothing by itself",
+            statements=[*_ceiling(), *preventive_denials()],
+        )
+        acknowledge(
+            self,
+            "IAM5[Resource::*]",
+            reason="A boundary grants nothing: it caps the exact grants of each role, and names every action in full.",
+        )
+
+
+def _ceiling() -> list[iam.PolicyStatement]:
+    actions = [f"{service}:{action}" for service, names in sorted(ACTIONS.items()) for action in names]
+    elsewhere = [action for action in actions if action.startswith("ecr:")]
+    return [
+        iam.PolicyStatement(
+            actions=[action for action in actions if action not in elsewhere],
+            resources=["*"],
+            # Data perimeter: resources of this account only, also where a policy would let a role out.
+            conditions={"StringEqualsIfExists": {"aws:ResourceAccount": Aws.ACCOUNT_ID}},
+        ),
+        # SageMaker's own images lie in AWS's accounts.
+        *([iam.PolicyStatement(actions=elsewhere, resources=["*"])] if elsewhere else []),
+    ]

@@ -1,0 +1,81 @@
+"""What Lambda itself needs to run a function: network interfaces in the VPC, traces."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from security.functions import FunctionPlatform
+from security.logs import LogKeeping
+from security.nag import acknowledge, acknowledge_wildcard
+from security.roles import arn
+from stacks.base.keys import Keys
+from stacks.base.network import Network
+
+
+class Functions(Construct):
+    """Two policies, shared by all functions: they are Lambda's needs, not the functions'."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, keys: Keys, network: Network, logs: LogKeeping
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.platform = FunctionPlatform(
+            logs=logs,
+            environment_key=keys.secrets,
+            vpc=network.vpc,
+            subnets=network.subnets,
+            security_group=network.functions,
+            networking=self._networking(network),
+            tracing=self._tracing(),
+        )
+
+    def _networking(self, network: Network) -> iam.ManagedPolicy:
+        interfaces = arn("ec2", "network-interface/*")
+        places = [arn("ec2", f"subnet/{subnet}") for subnet in network.subnet_ids]
+        places.append(arn("ec2", f"security-group/{network.functions.security_group_id}"))
+        attach = ["ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"]
+        describe = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+        policy = iam.ManagedPolicy(
+            self,
+            "Networking",
+            description="For the Lambda service: network interfaces of functions in the VPC",
+            statements=[
+                iam.PolicyStatement(actions=["ec2:CreateNetworkInterface"], resources=[interfaces, *places]),
+                iam.PolicyStatement(actions=attach, resources=[interfaces]),
+                iam.PolicyStatement(actions=describe, resources=["*"]),
+                # These are for the service. Calls from the code carry the function's ARN, and are denied.
+                iam.PolicyStatement(
+                    effect=iam.Effect.DENY,
+                    actions=["ec2:CreateNetworkInterface", *attach, *describe],
+                    resources=["*"],
+                    conditions={"Null": {"lambda:SourceFunctionArn": "false"}},
+                ),
+            ],
+        )
+        reason = "Lambda names its interfaces itself; only in our subnets and group, and denied to function code."
+        acknowledge_wildcard(policy, interfaces, reason=reason)
+        acknowledge(
+            policy,
+            "IAM5[Resource::*]",
+            reason="ec2:Describe* has no resource-level permissions; read-only, and denied to the functions' own code.",
+        )
+        return policy
+
+    def _tracing(self) -> iam.ManagedPolicy:
+        policy = iam.ManagedPolicy(
+            self,
+            "Tracing",
+            description="For the Lambda service: X-Ray traces",
+            statements=[
+                iam.PolicyStatement(
+                    actions=["xray:PutTelemetryRecords", "xray:PutTraceSegments"], resources=["*"]
+                )
+            ],
+        )
+        acknowledge(
+            policy,
+            "IAM5[Resource::*]",
+            reason="X-Ray's two write actions have no resource-level permissions; a trace holds ids and times only.",
+        )
+        return policy

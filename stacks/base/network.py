@@ -1,0 +1,177 @@
+"""Network: no way in, no way out but to the AWS services that are called, each through an endpoint with a policy."""
+
+from __future__ import annotations
+
+from aws_cdk import Aws, CfnMapping
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from security.endpoints import PREFIX_LISTS, buckets_of, only_ours
+from security.logs import LogKeeping, PrivateLogGroup
+from security.nag import acknowledge_wildcard
+from security.roles import ServiceRole, arn
+from settings import Settings
+
+HTTPS = ec2.Port.tcp(443)
+
+
+class Network(Construct):
+    """
+    Security groups, by who wears them: `functions` (Lambda), `jobs` (Glue), `training` (training and processing),
+    `serving` (model containers), `endpoints` (the interface endpoints themselves).
+
+    The VPC's default security group is worn by nothing: docs/decisions/0005-default-security-group.md.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, logs: LogKeeping) -> None:
+        super().__init__(scope, construct_id)
+        self._settings = settings
+        self.vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            ip_addresses=ec2.IpAddresses.cidr(settings.base.cidr),
+            max_azs=settings.base.zones,
+            create_internet_gateway=False,
+            nat_gateways=0,
+            restrict_default_security_group=False,  # needs a custom resource
+            subnet_configuration=[
+                ec2.SubnetConfiguration(
+                    name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=24
+                )
+            ],
+        )
+        self.subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+        self._flow_logs(logs)
+        self._security_groups()
+        self.s3 = self._gateway("S3", ec2.GatewayVpcEndpointAwsService.S3, self._s3_policy())
+        self.dynamodb = self._gateway(
+            "DynamoDb", ec2.GatewayVpcEndpointAwsService.DYNAMODB, self._dynamodb_policy()
+        )
+        self._interfaces()
+
+    @property
+    def subnet_ids(self) -> list[str]:
+        return [subnet.subnet_id for subnet in self.vpc.isolated_subnets]
+
+    def _flow_logs(self, logs: LogKeeping) -> None:
+        group = PrivateLogGroup(self, "FlowLogs", keeping=logs)
+        role = ServiceRole(
+            self, "FlowLogRole", service="vpc-flow-logs", source_arn=arn("ec2", "vpc-flow-log/*")
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+                resources=[group.log_group_arn],
+            )
+        )
+        log = ec2.CfnFlowLog(
+            self,
+            "FlowLog",
+            resource_id=self.vpc.vpc_id,
+            resource_type="VPC",
+            traffic_type="ALL",
+            deliver_logs_permission_arn=role.role_arn,
+            log_destination_type="cloud-watch-logs",
+            log_group_name=group.log_group_name,
+            max_aggregation_interval=600,
+        )
+        log.node.add_dependency(role)
+
+    def _security_groups(self) -> None:
+        lists = CfnMapping(self, "PrefixLists", mapping=PREFIX_LISTS)
+        s3 = ec2.Peer.prefix_list(lists.find_in_map(Aws.REGION, "s3"))
+        dynamodb = ec2.Peer.prefix_list(lists.find_in_map(Aws.REGION, "dynamodb"))
+        self.endpoints = self._group("Endpoints", "Interface endpoints: AWS services")
+        self.functions = self._group("Functions", "Lambda functions")
+        self.jobs = self._group("Jobs", "Glue jobs")
+        self.training = self._group("Training", "SageMaker training and processing jobs")
+        self.serving = self._group("Serving", "SageMaker model containers")
+        for group in (self.functions, self.jobs, self.training, self.serving):
+            group.add_egress_rule(s3, HTTPS, "S3 through its gateway")
+        self.functions.add_egress_rule(dynamodb, HTTPS, "DynamoDB through its gateway")
+        for group in (self.functions, self.jobs):
+            group.add_egress_rule(self.endpoints, HTTPS, "Interface endpoints")
+            self.endpoints.add_ingress_rule(group, HTTPS, "AWS APIs")
+        # Spark's driver and executors talk to each other on ports they choose; Glue refuses a group without this.
+        self.jobs.add_ingress_rule(self.jobs, ec2.Port.all_tcp(), "Spark, among the nodes of a job")
+        self.jobs.add_egress_rule(self.jobs, ec2.Port.all_tcp(), "Spark, among the nodes of a job")
+
+    def _group(self, construct_id: str, description: str) -> ec2.SecurityGroup:
+        return ec2.SecurityGroup(
+            self, construct_id, vpc=self.vpc, allow_all_outbound=False, description=description
+        )
+
+    def _gateway(
+        self, construct_id: str, service: ec2.IGatewayVpcEndpointService, policy: list[iam.PolicyStatement]
+    ) -> ec2.GatewayVpcEndpoint:
+        endpoint = ec2.GatewayVpcEndpoint(
+            self, construct_id, vpc=self.vpc, service=service, subnets=[self.subnets]
+        )
+        for statement in policy:
+            endpoint.add_to_policy(statement)
+        return endpoint
+
+    def _s3_policy(self) -> list[iam.PolicyStatement]:
+        actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"]
+        actions += ["s3:AbortMultipartUpload", "s3:GetBucketLocation"]
+        return [only_ours(actions, buckets_of(self._settings.stack_name("data")))]
+
+    def _dynamodb_policy(self) -> list[iam.PolicyStatement]:
+        actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"]
+        return [only_ours(actions, [arn("dynamodb", f"table/{self._settings.stack_name('operations')}-*")])]
+
+    def _interfaces(self) -> None:
+        """One per service that something in the VPC calls; each is paid per zone and hour."""
+        service = ec2.InterfaceVpcEndpointAwsService
+        prefix, database = self._settings.prefix, self._settings.database
+        # ingest_records, ingest_file: the key that makes tokens.
+        self._interface(
+            "SecretsManager",
+            service.SECRETS_MANAGER,
+            only_ours(["secretsmanager:GetSecretValue"], [arn("secretsmanager", "secret:*")]),
+        )
+        # plan_run, publish_partitions: the catalogue.
+        catalogue = [arn("glue", part) for part in ("catalog", f"database/{database}", f"table/{database}/*")]
+        self._interface("Glue", service.GLUE, only_ours(CATALOGUE_ACTIONS, catalogue))
+        # redrive_records: the stream.
+        self._interface(
+            "Kinesis",
+            service.KINESIS_STREAMS,
+            only_ours(["kinesis:PutRecords"], [arn("kinesis", f"stream/{self._settings.stack_name('data')}-*")]),
+        )
+        # plan_run: which model is the champion.
+        self._interface(
+            "Parameters", service.SSM, only_ours(["ssm:GetParameter"], [arn("ssm", f"parameter/{prefix}/*")])
+        )
+        # Glue jobs write their logs from inside the VPC (functions and SageMaker do not).
+        self._interface(
+            "Logs",
+            service.CLOUDWATCH_LOGS,
+            only_ours(["logs:CreateLogStream", "logs:PutLogEvents"], [arn("logs", f"log-group:/aws/*/{prefix}-*")]),
+        )
+
+    def _interface(
+        self, construct_id: str, service: ec2.IInterfaceVpcEndpointService, policy: iam.PolicyStatement
+    ) -> None:
+        endpoint = ec2.InterfaceVpcEndpoint(
+            self,
+            construct_id,
+            vpc=self.vpc,
+            service=service,
+            open=False,
+            security_groups=[self.endpoints],
+            subnets=self.subnets,
+        )
+        endpoint.add_to_policy(policy)
+
+
+CATALOGUE_ACTIONS = [
+    "glue:BatchCreatePartition",
+    "glue:BatchUpdatePartition",
+    "glue:CreatePartition",
+    "glue:GetPartition",
+    "glue:GetPartitions",
+    "glue:GetTable",
+    "glue:UpdatePartition",
+]
