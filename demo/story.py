@@ -1,0 +1,240 @@
+"""The story: months of data arrive, a model is trained, serves, drifts, is challenged and replaced. Nothing is staged:
+every step asks the deployed stacks to do their work, and what they decide is what the report shows."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from demo.account import Account
+from demo.actors import ActorError, Answer, Client, Producer, Uploader
+from demo.analyst import Analyst
+from demo.operator import Operator
+from demo.source import Row, Source, months_between, next_month
+
+FORMAT = "%Y-%m-%d %H:%M"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """What the story uses of the data set. `history` months arrive before the first training."""
+
+    start: date
+    end: date
+    history_months: int
+    rows_a_month: int | None  # None: all of them
+
+    @property
+    def months(self) -> list[str]:
+        return months_between(self.start, self.end)
+
+
+@dataclass
+class Told:
+    """What the story saw itself; everything else the report asks the account for."""
+
+    chapters: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    sent: dict[str, int] = field(default_factory=dict)
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    meant_denials: list[dict[str, str]] = field(default_factory=list)
+    refusals: list[dict[str, str]] = field(default_factory=list)
+
+
+class Story:
+    def __init__(
+        self, account: Account, contract: dict[str, Any], outputs: dict[str, str], plot: Plot, console: Console
+    ) -> None:
+        self.account = account
+        self.contract = contract
+        self.outputs = outputs
+        self.plot = plot
+        self.console = console
+        self.told = Told()
+        site = account.site
+        keys = {name: table["primary_key"] for name, table in contract["tables"].items()}
+        self.producer = Producer(site, outputs["ProducerRoleArn"], outputs["StreamName"], keys)
+        self.uploader = Uploader(site, outputs["UploaderRoleArn"], outputs["LandingBucketName"])
+        self.client = Client(site, outputs["ClientRoleArn"], outputs["EndpointName"])
+        self.analyst = Analyst(site, outputs)
+        self.operator = Operator(site, outputs)
+        self.source = Source(contract, plot.start, plot.end)
+        self._random = random.Random(13)  # noqa: S311 picks rows of the slice, guards nothing
+
+    def tell(self) -> Told:
+        """History, the first champion, then month after month; `Told` is complete at any point it stops."""
+        months = self.plot.months
+        history, live = months[: self.plot.history_months], months[self.plot.history_months :]
+        self.account.set_clock(datetime(self.plot.start.year, self.plot.start.month, 1, 1, tzinfo=UTC))
+        with self.chapter(f"{history[0]} to {history[-1]} arrive") as note:
+            self._dimensions_arrive()
+            for month in history:
+                self._month_arrives(month)
+            note(f"{sum(self.told.sent.values()):,} records sent")
+        with self.chapter("a poisoned batch is quarantined") as note:
+            note(self._poisoned_batch(history[-1]))
+        with self.chapter("the first champion is trained") as note:
+            note(self._first_training(live[0]))
+        for month in live:
+            with self.chapter(f"{month}: served, watched, judged") as note:
+                note(self._live_month(month, first=month == live[0], last=month == live[-1]))
+        return self.told
+
+    # -- chapters
+
+    def _dimensions_arrive(self) -> None:
+        for table, rows in self.source.dimensions.items():
+            self.uploader.upload_csv(table, "all", rows)
+            self.told.sent[table] = self.told.sent.get(table, 0) + len(rows)
+
+    def _month_arrives(self, month: str) -> None:
+        """Streamed tables record by record, the others as a file each; then the day after the month's end has come."""
+        first = date.fromisoformat(f"{month}-01")
+        self._move_to(datetime(first.year, first.month, 1, 12, tzinfo=UTC))
+        kept = self._kept_keys(month)
+        for table in self.source.streamed:
+            rows = self._slice(table, self.source.month(table, month), kept)
+            with self._bar(f"{month} {table} on the stream", len(rows)) as advance:
+                self.told.sent[table] = self.told.sent.get(table, 0) + self.producer.send(table, rows, advance)
+        for table in self.source.landed:
+            rows = self._slice(table, self.source.month(table, month), kept)
+            if rows:
+                self.uploader.upload_csv(table, month, rows)
+                self.told.sent[table] = self.told.sent.get(table, 0) + len(rows)
+        after = next_month(first)
+        self._move_to(datetime(after.year, after.month, 1, 12, tzinfo=UTC))
+        self.account.ask("flush")
+        self.account.settle()
+
+    def _poisoned_batch(self, month: str) -> str:
+        """A file whose numbers are in the wrong unit and partly missing, and bytes that are no records at all."""
+        table = next(name for name in self.source.landed if self.source.tables[name]["event_time"])
+        columns = self.contract["tables"][table]["columns"]
+        ranged = [name for name, column in columns.items() if "maximum" in column and not column.get("required")]
+        poisoned = [
+            {**row, ranged[0]: columns[ranged[0]]["maximum"] * 1000 + number, next(iter(columns)): ""}
+            for number, row in enumerate(self.source.month(table, month)[:200])
+        ]
+        before = self.analyst.count("raw", table)
+        self.uploader.upload_csv(table, "poisoned", poisoned)
+        self.producer.send_raw([b"\xff\xfe not text", b'{"table": "nowhere", "record": {}}', b"[1, 2"])
+        self.account.ask("flush")
+        self.account.settle()
+        after = self.analyst.count("raw", table)
+        if after != before:
+            raise ActorError(f"the poisoned batch reached the raw zone: {after - before} records of {table}")
+        self.told.sent[table] += len(poisoned)
+        self._event("quarantine", f"{table}: a batch of {len(poisoned)} rows out of range; 3 broken stream records")
+        return f"{len(poisoned)} rows of {table} and 3 broken stream records kept out, none lost"
+
+    def _first_training(self, month: str) -> str:
+        first = date.fromisoformat(f"{month}-01")
+        self._move_to(datetime(first.year, first.month, 3, 8, tzinfo=UTC))
+        # The first training task dies half-way, as a Spot instance would; it has to go on from its checkpoint.
+        self.account.fault("spot", "*", times=1)
+        self._event("fault", "the training instance is taken away half-way (managed Spot)")
+        run = self._retrain("manual", {"trigger": "manual", "action": "retrain"})
+        return run["text"]
+
+    def _live_month(self, month: str, *, first: bool, last: bool) -> str:
+        start = date.fromisoformat(f"{month}-01")
+        after = next_month(start)
+        self._month_arrives(month)
+        if first:
+            # A Spark job loses its executor once; the state machine has to try again.
+            self.account.fault("glue", "*", times=1)
+            self._event("fault", "a Glue job dies half-way through")
+        seen = self.operator.execution_arns()
+        self._move_to(datetime(after.year, after.month, 2, 5, tzinfo=UTC))  # the refresh schedule lies before
+        self._record_executions(seen)
+        rows = self.analyst.feature_rows(month)
+        with self._bar(f"{month} predictions", len(rows)) as advance:
+            self.told.answers[month] = self.client.predict(rows, on_answer=advance)
+        self.account.ask("flush")
+        seen = self.operator.execution_arns()
+        self._move_to(datetime(after.year, after.month, 2, 7, tzinfo=UTC))  # the monitor's schedule lies before
+        self._record_executions(seen)
+        self._move_to(datetime(after.year, after.month, 4, 7, tzinfo=UTC))  # the next look at a baking challenger
+        self._record_executions(seen)
+        if first:
+            self._bad_model()
+        return self.operator.champion_text()
+
+    def _bad_model(self) -> None:
+        """Someone retrains with settings that cannot learn; the gate has to say no."""
+        self._retrain(
+            "manual",
+            {"trigger": "manual", "action": "retrain", "hyperparameters": {"num_round": "1", "eta": "0.01"}},
+        )
+
+    # -- what the chapters are made of
+
+    def _retrain(self, trigger: str, payload: dict[str, Any]) -> dict[str, Any]:
+        arn = self.operator.start_retraining(payload | {"time": self.account.now().strftime("%Y-%m-%dT%H:%M:%SZ")})
+        self.account.settle()
+        self._record_executions(self.operator.execution_arns() - {arn})
+        return {"arn": arn, "text": self.operator.execution_text(arn)}
+
+    def _record_executions(self, seen: set[str]) -> None:
+        for kind, when, text in self.operator.news(seen):
+            self.told.events.append({"time": when.isoformat(), "kind": kind, "text": text})
+
+    def _move_to(self, when: datetime) -> None:
+        """Let time pass in steps, so that what one schedule started is done before the next one fires."""
+        while (now := self.account.now()) < when:
+            self.account.set_clock(min(when, now + timedelta(days=15)))
+            self.account.settle()
+
+    def _kept_keys(self, month: str) -> float:
+        """The share of this month's rows that the story uses: the same for a fact and its outcome."""
+        if self.plot.rows_a_month is None:
+            return 1.0
+        table = self.source.streamed[0]
+        return min(1.0, self.plot.rows_a_month / max(len(self.source.month(table, month)), 1))
+
+    def _slice(self, table: str, rows: list[Row], share: float) -> list[Row]:
+        shared_key = self.contract["tables"][self.contract["features"]["base"]]["primary_key"]
+        if share >= 1.0 or not set(shared_key) <= set(self.contract["tables"][table]["columns"]):
+            return rows
+        chosen = []
+        for row in rows:
+            draw = random.Random("|".join(str(row[name]) for name in shared_key)).random()  # noqa: S311
+            if draw < share:
+                chosen.append(row)
+        return chosen
+
+    def _event(self, kind: str, text: str) -> None:
+        self.told.events.append({"time": self.account.now().isoformat(), "kind": kind, "text": text})
+
+    @contextmanager
+    def chapter(self, title: str) -> Iterator[Callable[[str], None]]:
+        began = time.monotonic()
+        texts: list[str] = []
+        self.console.print(f"[bold]{title}[/bold]")
+        try:
+            yield texts.append
+        finally:
+            seconds = time.monotonic() - began
+            text = "; ".join(texts)
+            self.told.chapters.append({"title": title, "seconds": seconds, "text": text})
+            self.console.print(f"  [dim]{seconds:5.1f} s[/dim]  {text}")
+
+    @contextmanager
+    def _bar(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            task = progress.add_task(title, total=total)
+            yield lambda count: progress.advance(task, count)
+
+
+def dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), default=str)
