@@ -1,0 +1,146 @@
+"""Evaluates a candidate on the hold-out window and packs what may go live: evaluation/, model/ and baseline/.
+
+Reads  candidate (model.tar.gz of train.py or of the built-in algorithm), champion (model.tar.gz), features;
+       preparation (preparation.json) with a candidate of the built-in algorithm.
+"""
+
+import json
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tabular import contract, evaluation, frame, metrics, models, packaging, rules, source, split, statistics
+from tabular.preparation import Preparation
+
+BUILT_IN_MODEL = "xgboost-model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    candidate: Path
+    champion: Path
+    features: Path
+    preparation: Path
+    output: Path
+
+    @classmethod
+    def below(cls, root: Path) -> "Places":
+        given = root / "processing" / "input"
+        return cls(
+            candidate=given / "candidate",
+            champion=given / "champion",
+            features=given / "features",
+            preparation=given / "preparation",
+            output=root / "processing" / "output",
+        )
+
+
+def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places) -> dict[str, Any]:
+    windows = split.Windows.of(plan)
+    rows = frame.read(places.features, agreed.kinds, windows.train_start, windows.holdout_end)
+    parts = split.split(rows, windows)
+    for name, part, dates in (
+        ("training", parts.train, (windows.train_start, windows.train_end)),
+        ("validation", parts.validation, (windows.train_end, windows.validation_end)),
+        ("hold-out", parts.holdout, (windows.validation_end, windows.holdout_end)),
+    ):
+        split.require_rows(part, 2, name, dates)
+    with tempfile.TemporaryDirectory() as folder:
+        candidate = load_candidate(agreed, plan, windows, parts, places, Path(folder) / "candidate")
+        champion = models.load(unpacked(places.champion, Path(folder) / "champion"))
+        rule = models.RuleModel(content=rules.rule_model(agreed.compiled))
+        report = evaluation.evaluate(
+            agreed, windows, parts, candidate=candidate, champion=champion, rule=rule
+        )
+        named = [("candidate", candidate), ("champion", champion), ("rule", rule)]
+        scored = [(name, model.scores(parts.holdout)) for name, model in named]
+        curves = evaluation.curve_files(agreed, parts.holdout, scored)
+        _write(agreed, parts, candidate, report, curves, places)
+    return report
+
+
+def load_candidate(
+    agreed: contract.ModelContract,
+    plan: Mapping[str, Any],
+    windows: split.Windows,
+    parts: split.Split,
+    places: Places,
+    folder: Path,
+) -> models.BoosterModel:
+    """Ours as it is; the built-in algorithm's with model.json made of preparation and validation rows."""
+    unpacked(places.candidate, folder)
+    if not (folder / BUILT_IN_MODEL).is_file():
+        model = models.load(folder)
+        if not isinstance(model, models.BoosterModel):
+            raise models.ArtefactError(
+                "the candidate is a rule, allowed is a trained model: check its location"
+            )
+        content = {**model.content, "run_id": plan.get("run_id") or model.content["run_id"]}
+        return replace(model, content=content)
+    prepared = Preparation.from_json(json.loads((places.preparation / "preparation.json").read_text()))
+    booster = models.load_booster(folder / BUILT_IN_MODEL)
+    bare = models.BoosterModel(content={}, booster=booster, preparation=prepared)
+    threshold = None
+    if agreed.is_binary:
+        threshold = metrics.cost_threshold(
+            parts.validation.label, bare.scores(parts.validation), agreed.costs
+        )
+    content = models.booster_content(
+        agreed,
+        prepared,
+        windows,
+        run_id=str(plan.get("run_id", "")),
+        threshold=threshold,
+        algorithm="builtin",
+    )
+    return models.BoosterModel(content=content, booster=booster, preparation=prepared)
+
+
+def unpacked(folder: Path, target: Path) -> Path:
+    """The one model archive in `folder`, unpacked; a `code/` folder in it is not run."""
+    archives = sorted(folder.rglob("*.tar.gz")) if folder.is_dir() else []
+    if len(archives) != 1:
+        raise models.ArtefactError(
+            f"{folder} holds {len(archives)} files *.tar.gz, exactly one model is needed"
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(archives[0], "r:gz") as archive:
+            archive.extractall(target, filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise models.ArtefactError(
+            f"{archives[0].name} cannot be unpacked ({error}): pack the model again"
+        ) from error
+    return target
+
+
+def _write(
+    agreed: contract.ModelContract,
+    parts: split.Split,
+    candidate: models.BoosterModel,
+    report: Mapping[str, Any],
+    curves: Mapping[str, str],
+    places: Places,
+) -> None:
+    booster = bytes(candidate.booster.save_raw("ubj"))
+    model = packaging.servable(candidate.content, booster, source.files())
+    train = parts.train
+    files = {
+        "evaluation/evaluation.json": _json(report),
+        **{f"evaluation/{name}": text.encode() for name, text in curves.items()},
+        "model/model.tar.gz": model,
+        "baseline/statistics.json": _json(statistics.statistics(train)),
+        "baseline/constraints.json": _json(statistics.constraints(train)),
+        "baseline/baseline.json": _json(evaluation.baseline(agreed, parts, candidate)),
+    }
+    for name, data in files.items():
+        path = places.output / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=1, allow_nan=False).encode()

@@ -1,0 +1,182 @@
+"""Reads what an endpoint captured (JSON lines of SageMaker data capture) into one row per scored record.
+
+A line that cannot be read is counted with its reason and stays out; it never stops the monitor.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tabular import payload
+from tabular.frame import Frame
+
+# .../<variant>/yyyy/mm/dd/hh/<file>.jsonl
+VARIANT = re.compile(r"([^/]+)/\d{4}/\d{2}/\d{2}/\d{2}/[^/]+$")
+EXAMPLES = 5
+
+
+class CaptureError(ValueError):
+    """One captured line cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    variant: str
+    key: str | None
+    time: str
+    record: Mapping[str, Any]
+    score: float
+
+
+@dataclass(kw_only=True)
+class Captures:
+    rows: list[Row] = field(default_factory=list)
+    files: int = 0
+    lines: int = 0
+    refused: int = 0
+    malformed: int = 0
+    duplicates: int = 0
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def variants(self) -> list[str]:
+        return sorted({row.variant for row in self.rows})
+
+    def counts(self) -> dict[str, Any]:
+        """refused: answered with an error; without_key: cannot be joined with a label."""
+        return {
+            "files": self.files,
+            "lines": self.lines,
+            "rows": len(self.rows),
+            "refused": self.refused,
+            "malformed": self.malformed,
+            "duplicates": self.duplicates,
+            "without_key": sum(row.key is None for row in self.rows),
+            "malformed_examples": self.examples,
+        }
+
+
+def read(folder: Path, kinds: Mapping[str, str]) -> Captures:
+    """Every capture below `folder`; of a key that one variant scored twice, the latest answer counts."""
+    captures = Captures()
+    for path in sorted(folder.rglob("*.jsonl")):
+        captures.files += 1
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+            if not line.strip():
+                continue
+            captures.lines += 1
+            try:
+                rows = list(_rows(line, path, kinds))
+            except CaptureError as error:
+                captures.malformed += 1
+                if len(captures.examples) < EXAMPLES:
+                    captures.examples.append({"file": path.name, "line": number, "reason": str(error)})
+                continue
+            captures.refused += not rows
+            captures.rows += rows
+    _keep_latest(captures)
+    return captures
+
+
+def to_frame(
+    rows: list[Row], kinds: Mapping[str, str], labels: Mapping[str, float]
+) -> tuple[Frame, np.ndarray]:
+    """The rows with their labels (NaN where not known yet), and their scores."""
+    columns = {
+        name: np.array([row.record[name] for row in rows], dtype=np.float64 if kind == "numeric" else object)
+        for name, kind in kinds.items()
+    }
+    frame = Frame(
+        key=np.array([row.key for row in rows], dtype=object),
+        date=np.array([row.time[:10] for row in rows], dtype="U10"),
+        label=np.array([labels.get(row.key or "", np.nan) for row in rows], dtype=np.float64),
+        columns=columns,
+    )
+    return frame, np.array([row.score for row in rows], dtype=np.float64)
+
+
+def _keep_latest(captures: Captures) -> None:
+    latest: dict[tuple[str, str], Row] = {}
+    without_key = [row for row in captures.rows if row.key is None]
+    with_key = [row for row in captures.rows if row.key is not None]
+    for row in sorted(with_key, key=lambda row: row.time):
+        latest[row.variant, row.key or ""] = row
+    captures.duplicates = len(with_key) - len(latest)
+    captures.rows = without_key + list(latest.values())
+
+
+def _rows(line: str, path: Path, kinds: Mapping[str, str]) -> Iterator[Row]:
+    """Nothing for a request that was refused."""
+    try:
+        content = json.loads(line)
+        data, metadata = content["captureData"], content.get("eventMetadata", {})
+        given, answer = data["endpointInput"], data.get("endpointOutput")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CaptureError(f"not a capture record ({type(error).__name__}: {error})") from error
+    if not answer or not isinstance(given, dict) or not isinstance(answer, dict):
+        return
+    answers = _answers(_decoded(answer), answer.get("observedContentType"))
+    if not answers:
+        return
+    try:
+        records = payload.parse(_decoded(given), given.get("observedContentType"), kinds).records
+    except payload.PayloadError as error:
+        raise CaptureError(f"input: {error}") from error
+    if len(records) != len(answers):
+        raise CaptureError(f"{len(records)} rows were sent and {len(answers)} scores came back")
+    variant = _variant(path, metadata)
+    # A client that sends one row without a key may name it in the request's inference id.
+    fallback = metadata.get("inferenceId") if len(records) == 1 else None
+    for record, (key, value) in zip(records, answers, strict=True):
+        found = record["key"] or key or fallback
+        yield Row(
+            variant=variant,
+            key=None if found is None else str(found),
+            time=str(metadata.get("inferenceTime", "")),
+            record=record,
+            score=value,
+        )
+
+
+def _variant(path: Path, metadata: Mapping[str, Any]) -> str:
+    match = VARIANT.search(path.as_posix())
+    found = metadata.get("variantName") or (match.group(1) if match else None)
+    if found is None:
+        raise CaptureError(f"no variant in the path {path.name}, allowed is <variant>/yyyy/mm/dd/hh/<file>")
+    return str(found)
+
+
+def _decoded(part: Mapping[str, Any]) -> bytes | str:
+    encoding, data = part.get("encoding"), part.get("data")
+    if encoding == "BASE64":
+        try:
+            return base64.b64decode(str(data), validate=True)
+        except binascii.Error as error:
+            raise CaptureError(f"data is not base64 ({error})") from error
+    if encoding not in ("JSON", "CSV"):
+        raise CaptureError(f"encoding {encoding!r}, allowed are JSON, CSV and BASE64")
+    if not isinstance(data, str):
+        raise CaptureError(f"data is of type {type(data).__name__}, allowed is text")
+    return data
+
+
+def _answers(body: bytes | str, content_type: str | None) -> list[tuple[str | None, float]]:
+    """(key, score) per row; empty when the handler refused the request."""
+    text = body if isinstance(body, str) else body.decode("utf-8", errors="replace")
+    try:
+        if (content_type or "").startswith("text/csv"):
+            return [(None, float(line)) for line in text.split()]
+        answers = [json.loads(line) for line in text.splitlines() if line.strip()]
+        if len(answers) == 1 and "predictions" in answers[0]:
+            answers = answers[0]["predictions"]
+        if any("error" in answer for answer in answers):
+            return []
+        return [(answer.get("key"), float(answer["score"])) for answer in answers]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CaptureError(f"output: no scores in it ({type(error).__name__}: {error})") from error

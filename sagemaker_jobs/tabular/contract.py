@@ -1,0 +1,76 @@
+"""The part of the compiled contract that training, serving and monitoring need, with types."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabular import source
+
+PROBLEMS = ("binary", "regression")
+
+
+class ContractError(ValueError):
+    """contract.json is absent or not a compiled contract of this project."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelContract:
+    name: str
+    version: str
+    problem: str
+    features: Mapping[str, Mapping[str, Any]]
+    rule: Mapping[str, Any]
+    split: Mapping[str, Any]
+    costs: Mapping[str, float]
+    hyperparameters: Mapping[str, Any]
+    gate: Mapping[str, Any]
+    monitor: Mapping[str, Any]
+    compiled: Mapping[str, Any]
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        return {name: spec["kind"] for name, spec in self.features.items()}
+
+    @property
+    def is_binary(self) -> bool:
+        return self.problem == "binary"
+
+    @property
+    def loss(self) -> str:
+        """The per-row loss that training minimises and the gate compares."""
+        return "log_loss" if self.is_binary else "squared_error"
+
+
+def load(path: Path | None = None) -> ModelContract:
+    """The contract at `path`, or the contract.json that was packed beside this code."""
+    try:
+        text = path.read_bytes() if path else source.read("contract.json")
+    except FileNotFoundError as error:
+        raise ContractError(f"no contract.json at {path or source.ROOT}: pack it beside the code") from error
+    return parse(json.loads(text))
+
+
+def parse(compiled: Mapping[str, Any]) -> ModelContract:
+    model = compiled.get("model")
+    if compiled.get("format") != 1 or not isinstance(model, Mapping):
+        raise ContractError(
+            f"contract.json has format {compiled.get('format')!r} and the parts {sorted(compiled)}: "
+            "only a compiled contract of format 1 with a part `model` can be used"
+        )
+    if model["problem"] not in PROBLEMS:
+        raise ContractError(f"model.problem is {model['problem']!r}, allowed are {', '.join(PROBLEMS)}")
+    return ModelContract(
+        name=compiled["name"],
+        version=compiled["version"],
+        problem=model["problem"],
+        features=model["features"],
+        rule=model["rule_baseline"],
+        split=model["split"],
+        costs=model.get("threshold") or {"cost_false_positive": 1, "cost_false_negative": 1},
+        hyperparameters=model["hyperparameters"],
+        gate=model["gate"],
+        monitor=compiled["monitor"],
+        compiled=compiled,
+    )

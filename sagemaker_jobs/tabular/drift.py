@@ -1,0 +1,63 @@
+"""Population stability index between the bins of a baseline and newer values.
+
+Deciles alone are blind where most values are zero (rain): zero then has a bin of its own, as has "missing".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tabular.preparation import factorised
+
+BINS = 10
+CATEGORIES = 30
+# From this share on zero gets its own bin: more than one decile would otherwise end in it.
+ZERO_SHARE = 0.1
+# Below this many rows the index measures chance: its expectation under no drift is about bins / rows.
+MINIMUM_ROWS = 100
+FLOOR = 1e-4
+
+
+def bins(values: np.ndarray) -> dict[str, Any]:
+    """The bins of a baseline with the share of its rows in each."""
+    if values.dtype == object:
+        codes, categories = factorised(values)
+        counts = np.bincount(codes[codes >= 0], minlength=len(categories))
+        frequent = sorted(np.argsort(-counts, kind="stable")[:CATEGORIES].tolist())
+        content: dict[str, Any] = {"kind": "categorical", "categories": [categories[i] for i in frequent]}
+    else:
+        known = values[~np.isnan(values)]
+        has_zero_bin = bool(len(known) and (known == 0).mean() >= ZERO_SHARE and (known != 0).any())
+        cut = known[known != 0] if has_zero_bin else known
+        inner = np.linspace(0, 1, BINS + 1)[1:-1]
+        edges = np.unique(np.quantile(cut, inner)).tolist() if len(cut) else []
+        content = {"kind": "numeric", "has_zero_bin": has_zero_bin, "edges": edges}
+    return content | {"rows": len(values), "shares": shares(values, content).tolist()}
+
+
+def shares(values: np.ndarray, content: Mapping[str, Any]) -> np.ndarray:
+    """Share of the rows in each bin; the first bin is "missing"."""
+    if content["kind"] == "categorical":
+        codes = {category: place + 1 for place, category in enumerate(content["categories"])}
+        size = len(codes) + 2
+        places = np.fromiter(
+            (0 if value is None else codes.get(value, size - 1) for value in values),
+            dtype=np.int64,
+            count=len(values),
+        )
+    else:
+        size = len(content["edges"]) + 3
+        places = np.searchsorted(content["edges"], values, side="right") + 2
+        places = np.where((values == 0) & content["has_zero_bin"], 1, places)
+        places = np.where(np.isnan(values), 0, places)
+    return np.bincount(places, minlength=size) / max(len(values), 1)
+
+
+def psi(values: np.ndarray, baseline: Mapping[str, Any]) -> float | None:
+    """0 = same distribution, above 0.2 = shifted by common use; None when there are too few rows to tell."""
+    if len(values) < MINIMUM_ROWS:
+        return None
+    expected = np.maximum(np.asarray(baseline["shares"]), FLOOR)
+    actual = np.maximum(shares(values, baseline), FLOOR)
+    return float(((actual - expected) * np.log(actual / expected)).sum())

@@ -1,0 +1,37 @@
+"""Packs a servable model.tar.gz: model.json, booster.ubj and code/; equal inputs give equal bytes."""
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from typing import Any
+
+SERVED = ("inference.py", "offline_build.py", "pyproject.toml")
+
+
+def servable(model: Mapping[str, Any], booster: bytes | None, source: Mapping[str, bytes]) -> bytes:
+    """`source` is the running code by name (`tabular.source.files()`); only what serving needs is packed."""
+    files = {"model.json": json.dumps(model, indent=1, sort_keys=True).encode()}
+    if booster is not None:
+        files["booster.ubj"] = booster
+    code = {name: data for name, data in source.items() if name in SERVED or name.startswith("tabular/")}
+    missing = {"inference.py", "tabular/models.py"} - set(code)
+    if missing:
+        raise ValueError(f"the source has no {', '.join(sorted(missing))}: pass the files of sagemaker_jobs")
+    files.update({f"code/{name}": data for name, data in code.items()})
+    return archive(files)
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """tar.gz without times, owners or order of insertion."""
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0, filename="") as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for name in sorted(files):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(files[name]), 0o644
+            tar.addfile(entry, io.BytesIO(files[name]))
+    return buffer.getvalue()

@@ -1,0 +1,144 @@
+"""What live traffic says of the models behind the endpoint: quality, drift, data quality, comparison.
+
+Pure: captured rows, labels and the champion's baseline in, the monitor's report out.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tabular import comparison, drift, metrics, statistics
+from tabular.capture import Captures, Row, to_frame
+from tabular.contract import ModelContract
+from tabular.frame import Frame
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+# The metric whose drop alarms, and whether a lower value is the better one.
+QUALITY = {"binary": ("roc_auc", False), "regression": ("rmse", True)}
+
+
+def report(
+    contract: ModelContract,
+    captures: Captures,
+    labels: Mapping[str, float],
+    baseline: Mapping[str, Any] | None,
+    constraints: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """`baseline` is None while the rule baseline is the champion: there is nothing yet to drop from."""
+    by_variant: dict[str, list[Row]] = {name: [] for name in captures.variants()}
+    for row in captures.rows:
+        by_variant[row.variant].append(row)
+    scored = {name: to_frame(rows, contract.kinds, labels) for name, rows in by_variant.items()}
+    everything, all_scores = to_frame(captures.rows, contract.kinds, labels)
+    found = statistics.violations(everything, constraints) if constraints else []
+    return {
+        "format": 1,
+        "problem": contract.problem,
+        "captures": captures.counts(),
+        "labels": {"known": len(labels)},
+        "variants": {name: variant(contract, *pair, baseline) for name, pair in scored.items()},
+        "comparison": _comparison(contract, scored),
+        "drift": drifted(contract, everything, all_scores, baseline),
+        "data_quality": {"checked": constraints is not None, "violations": found},
+        "baseline": {name: baseline[name] for name in ("run_id", "metrics", "rows")} if baseline else None,
+    }
+
+
+def variant(
+    contract: ModelContract, frame: Frame, scores: np.ndarray, baseline: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Metrics are None, with the reason, while too few labels are known: an alarm then gets no value."""
+    known = ~np.isnan(frame.label)
+    result: dict[str, Any] = {
+        "captured": len(frame),
+        "labelled": int(known.sum()),
+        "mean_score": float(scores.mean()) if len(scores) else None,
+        "metrics": None,
+        "reason": None,
+        "loss": None,
+        "calibration_gap": None,
+        "quality": None,
+        "quality_drop": None,
+    }
+    minimum = int(contract.monitor["minimum_labels"])
+    if known.sum() < minimum:
+        reason = (
+            f"{int(known.sum())} of {len(frame)} captured rows have a label, at least {minimum} are needed"
+        )
+        return result | {"reason": reason}
+    label, score, days = frame.label[known], scores[known], frame.date[known]
+    threshold = baseline.get("threshold") if baseline else None
+
+    def measured(weight: np.ndarray) -> metrics.Metrics:
+        return metrics.measure(
+            contract.problem, label, score, threshold=threshold, costs=contract.costs, weight=weight
+        )
+
+    # With few days a draw of days says little: rows are drawn then.
+    groups = days if len(np.unique(days)) >= comparison.MINIMUM_GROUPS else np.arange(len(label))
+    found = metrics.intervals(measured, groups)
+    quality = _quality(contract, found, baseline)
+    return result | {
+        "metrics": found,
+        "loss": float(metrics.row_loss(contract.problem, label, score).mean()),
+        "calibration_gap": found["calibration_gap"]["value"],
+        "quality": quality,
+        "quality_drop": quality["drop"],
+    }
+
+
+def drifted(
+    contract: ModelContract, frame: Frame, scores: np.ndarray, baseline: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    limit = float(contract.monitor["psi"])
+    if baseline is None:
+        reason = "the champion has no baseline"
+        return {"limit": limit, "features": {}, "drifted": [], "prediction_psi": None, "reason": reason}
+    known = {name: bins for name, bins in baseline["features"].items() if name in frame.columns}
+    features = {name: drift.psi(frame.columns[name], bins) for name, bins in known.items()}
+    few = len(frame) < drift.MINIMUM_ROWS
+    return {
+        "limit": limit,
+        "features": features,
+        "drifted": sorted(name for name, value in features.items() if value is not None and value > limit),
+        "prediction_psi": drift.psi(scores, baseline["scores"]),
+        "reason": f"{len(frame)} rows, at least {drift.MINIMUM_ROWS} are needed" if few else None,
+    }
+
+
+def _quality(
+    contract: ModelContract, live: Mapping[str, Any], baseline: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """drop: lost AUC (binary), or the growth of the RMSE as a share of the baseline's (regression)."""
+    name, lower_is_better = QUALITY[contract.problem]
+    now = live[name]["value"]
+    before = baseline["metrics"][name] if baseline else None
+    result: dict[str, Any] = {"metric": name, "baseline": before, "live": now, "drop": None, "reason": None}
+    if before is None:
+        return result | {"reason": "the champion has no baseline"}
+    if now is None:
+        return result | {
+            "reason": f"{name} is not defined on these labels, for example because all are equal"
+        }
+    return result | {"drop": (now - before) / before if lower_is_better else before - now}
+
+
+def _comparison(
+    contract: ModelContract, scored: Mapping[str, tuple[Frame, np.ndarray]]
+) -> dict[str, Any] | None:
+    """Each request went to one variant by chance, so the rows differ and Welch's test applies.
+
+    difference > 0: the challenger's loss is lower.
+    """
+    if CHAMPION not in scored or CHALLENGER not in scored:
+        return None
+    losses = {}
+    for name in (CHAMPION, CHALLENGER):
+        frame, scores = scored[name]
+        known = ~np.isnan(frame.label)
+        losses[name] = metrics.row_loss(contract.problem, frame.label[known], scores[known])
+    found = comparison.unpaired(losses[CHALLENGER], losses[CHAMPION], contract.gate["confidence"])
+    if found is None:
+        return None
+    return found.to_json() | {f"{name}_rows": len(values) for name, values in losses.items()}
