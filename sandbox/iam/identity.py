@@ -45,6 +45,11 @@ class Credentials:
         return account.client(service, self)
 
 
+def reset() -> None:
+    """Forget every session; their roles are gone."""
+    sessions.reset()
+
+
 def service_credentials(
     role_arn: str,
     service: str,
@@ -101,7 +106,20 @@ def _service_decision(
     service: str, action: str, resource: str, source_arn: str | None, extra: Mapping[str, str]
 ) -> Decision:
     principal = Principal(kind="service", arn=service)
-    context = {
+    context = service_context(service, source_arn)
+    context |= {key.lower(): value for key, value in extra.items()}
+    policy, authoritative = store.resource_policy(action, resource)
+    decision = decide(
+        Request(principal=principal, action=action, resource=resource, context=context),
+        Policies(resource=policy, authoritative=authoritative),
+    )
+    record.add_decision(principal, "", action, resource, decision, implied_by=source_arn or "")
+    return decision
+
+
+def service_context(service: str, source_arn: str | None) -> dict[str, object]:
+    """The keys of a call that a service makes as itself, for a resource of this account."""
+    context: dict[str, object] = {
         "aws:sourceaccount": ACCOUNT,
         "aws:sourceowner": ACCOUNT,
         "aws:principalisawsservice": "true",
@@ -111,17 +129,10 @@ def _service_decision(
         "aws:requestedregion": REGION,
         "aws:resourceaccount": ACCOUNT,
         "aws:currenttime": clock.now().isoformat(),
-        **{key.lower(): value for key, value in extra.items()},
     }
     if source_arn:
         context["aws:sourcearn"] = source_arn
-    policy, authoritative = store.resource_policy(action, resource)
-    decision = decide(
-        Request(principal=principal, action=action, resource=resource, context=context),
-        Policies(resource=policy, authoritative=authoritative),
-    )
-    record.add_decision(principal, "", action, resource, decision, implied_by=source_arn or "")
-    return decision
+    return context
 
 
 def _refusal(service: str, action: str, resource: str, source_arn: str | None, decision: Decision) -> str:

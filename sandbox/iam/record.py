@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TextIO
 
-from sandbox import clock
+from sandbox import account, clock, control
 from sandbox.iam.evaluate import Decision, Principal
 
 _BATCH = 200  # calls per write: a line each is cheap, a system call each is not
@@ -97,23 +98,31 @@ def flush() -> None:
         _write()
 
 
-def reset(path: Path | None = None) -> None:
-    """Empty; from now on each call is also a JSON line in `path`."""
+def install() -> None:
+    control.route("record", summary)
+
+
+def reset() -> None:
+    """Empty; from now on each call is also a JSON line in record.jsonl of the account's work folder."""
     global _file, _unwritten
     with _lock:
+        _write()
         if _file:
-            _write()
             _file.close()
+            _file = None
         _calls.clear()
         _unwritten = 0
-        _file = path.open("w", encoding="utf-8") if path else None
 
 
-def read(path: Path) -> Iterator[Call]:
+def path() -> Path:
+    return account.workdir() / "record.jsonl"
+
+
+def read(file: Path) -> Iterator[Call]:
     """The calls of a file that an account wrote."""
     names = {field.name for field in fields(Call)}
     tuples = ("via", "missing", "assumed")
-    with path.open(encoding="utf-8") as lines:
+    with file.open(encoding="utf-8") as lines:
         for line in lines:
             values = {name: value for name, value in json.loads(line).items() if name in names}
             yield Call(**values | {name: tuple(values.get(name, ())) for name in tuples})
@@ -141,7 +150,11 @@ def summary(request: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def _write() -> None:
-    global _unwritten
+    global _file, _unwritten
+    # Opened by the first call, not by reset(): stopping an account must not empty the file it leaves behind.
+    if _unwritten and _file is None:
+        with contextlib.suppress(account.AccountError):
+            _file = path().open("w", encoding="utf-8")
     if _file and _unwritten:
         _file.writelines(line(call) + "\n" for call in _calls[-_unwritten:])
         _file.flush()

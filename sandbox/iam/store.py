@@ -49,6 +49,26 @@ def role(arn: str) -> Any:
     return next((r for r in list(_iam().roles.values()) if r.name == name and r.arn == arn), None)
 
 
+def tags(principal: Principal) -> dict[str, str]:
+    """Tags of the role or user."""
+    found = getattr(_holder(principal), "tags", None) or {}
+    if isinstance(found, dict):
+        return {
+            key: value["Value"] if isinstance(value, dict) else str(value) for key, value in found.items()
+        }
+    return {tag["Key"]: tag["Value"] for tag in found}
+
+
+def identifier(principal: Principal) -> str:
+    """The unique id (AROA..., AIDA...)."""
+    return str(getattr(_holder(principal), "id", ""))
+
+
+def role_arn(name: str) -> str | None:
+    found = next((r for r in list(_iam().roles.values()) if r.name == name), None)
+    return found.arn if found else None
+
+
 def trust_policy(role_arn: str) -> Policy | None:
     found = role(role_arn)
     return compiled(role_arn, found.assume_role_policy_document) if found else None
@@ -60,7 +80,8 @@ def resource_policy(action: str, resource: str) -> tuple[Policy | None, bool]:
     if service == "sts":
         return trust_policy(resource) or _DENY_ALL, True
     if service == "kms" and ":key/" in resource:
-        return _key_policy(resource) or _DENY_ALL, True
+        policy = _key_policy(resource)
+        return policy, policy is not None  # no such key: KMS itself says so
     reader = _READERS.get(service)
     text = reader(resource) if reader else None
     return (compiled(resource, text) if text else None), False
