@@ -1,0 +1,184 @@
+"""moto's hot spots without what makes them slow: routing, and Kinesis, whose readers hear of new records here."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+_lock = threading.Lock()
+
+
+def install(notify: Callable[[str], None]) -> None:
+    """notify(stream name) is called after records were put into a Kinesis stream."""
+    _route_quickly()
+    _keep_shards_indexed()
+    _answer_kinesis_directly()
+    _put_many_at_once(notify)
+
+
+def _route_quickly() -> None:
+    """moto lists its whole source folder for every request, under a lock: 5 ms a call."""
+    from moto import backends
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+    if hasattr(DomainDispatcherApplication.get_backend_for_host, "of_the_sandbox"):
+        return
+    names = tuple(backends.list_of_moto_modules())
+    original = DomainDispatcherApplication.get_backend_for_host
+    known: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self: Any, host: str | None) -> Any:
+        if host not in known:
+            known[host] = original(self, host)
+        return known[host]
+
+    get_backend_for_host.of_the_sandbox = True  # type: ignore[attr-defined]
+    backends.list_of_moto_modules = cache(lambda: names)
+    DomainDispatcherApplication.get_backend_for_host = get_backend_for_host
+
+
+def _keep_shards_indexed() -> None:
+    """moto searches a shard from its start for every put and every page: quadratic."""
+    from moto.kinesis.models import Record, Shard
+
+    def put_record(self: Any, partition_key: str, data: str, explicit_hash_key: str) -> str:
+        with _lock:  # moto's numbering is not safe for threads
+            number = len(self.records) + 1
+            self.records[number] = Record(partition_key, data, number, explicit_hash_key)
+        return str(number)
+
+    def get_records(self: Any, last_sequence_id: str, limit: int | None) -> tuple[list[Any], int, int]:
+        with _lock:
+            newest = len(self.records)
+            first = int(last_sequence_id)
+            last = newest if limit is None else min(newest, first + int(limit))
+            found = [self.records[number] for number in range(first + 1, last + 1)]
+            behind = self.records[newest].created_at - found[-1].created_at if found else 0.0
+        return found, max(first, last), int(behind * 1000)
+
+    Shard.put_record = put_record
+    Shard.get_records = get_records
+    Shard.get_max_sequence_number = lambda self: len(self.records)
+    Shard.get_min_sequence_number = lambda self: next(iter(self.records), 0)
+
+
+def _answer_kinesis_directly() -> None:
+    """moto's serialiser asks every field of every record for a dozen names; the answers here are plain JSON."""
+    from moto.kinesis.responses import KinesisResponse
+
+    original_put = KinesisResponse.put_records
+    original_get = KinesisResponse.get_records
+
+    def put_records(self: Any) -> Any:
+        if "json" not in (self.headers.get("Content-Type") or ""):
+            return original_put(self)
+        backend = self.kinesis_backend
+        arguments = (self._get_param(name) for name in ("StreamARN", "StreamName", "Records"))
+        return _json(backend.put_records(*arguments))
+
+    def get_records(self: Any) -> Any:
+        if "json" not in (self.headers.get("Content-Type") or ""):
+            return original_get(self)
+        arguments = (self._get_param(name) for name in ("StreamARN", "ShardIterator", "Limit"))
+        iterator, records, behind = self.kinesis_backend.get_records(*arguments)
+        shaped = [
+            {
+                "Data": record.data,
+                "PartitionKey": record.partition_key,
+                "SequenceNumber": str(record.sequence_number),
+                "ApproximateArrivalTimestamp": record.created_at,
+            }
+            for record in records
+        ]
+        return _json({"NextShardIterator": iterator, "Records": shaped, "MillisBehindLatest": behind})
+
+    KinesisResponse.put_records = put_records
+    KinesisResponse.get_records = get_records
+
+
+def _json(answer: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
+    # Bytes, because moto searches text answers for a request id.
+    return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(answer).encode()
+
+
+def _put_many_at_once(notify: Callable[[str], None]) -> None:
+    """moto decodes every record to measure it and reads the clock twice for each."""
+    from moto.core.utils import unix_time, utcnow
+    from moto.kinesis.exceptions import RecordSizeExceedsLimit, TooManyRecords, TotalRecordsSizeExceedsLimit
+    from moto.kinesis.models import KinesisBackend, Record
+
+    original_put = KinesisBackend.put_record
+
+    def put_record(self: Any, stream_arn: Any, stream_name: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = original_put(self, stream_arn, stream_name, *args, **kwargs)
+        notify(stream_name or stream_arn.split("/")[-1])
+        return answer
+
+    def put_records(self: Any, stream_arn: Any, stream_name: Any, records: Any) -> dict[str, Any]:
+        stream = self.describe_stream(stream_arn=stream_arn, stream_name=stream_name)
+        sizes = [_decoded_size(r.get("Data", "")) + len(r.get("PartitionKey", "")) for r in records]
+        if len(records) > 500:
+            raise TooManyRecords
+        if sum(sizes) > 5_242_880:
+            raise TotalRecordsSizeExceedsLimit
+        for position, size in enumerate(sizes, start=1):
+            if size > 1_048_576:
+                raise RecordSizeExceedsLimit(position=position)
+        moment = utcnow()
+        seconds = unix_time(moment)
+        answers = []
+        with _lock:
+            for given in records:
+                key, hash_key = given.get("PartitionKey"), given.get("ExplicitHashKey")
+                shard = stream.get_shard_for_key(key, hash_key)
+                number = len(shard.records) + 1
+                record = Record.__new__(Record)
+                record.__dict__ = {
+                    "partition_key": key,
+                    "data": given.get("Data"),
+                    "sequence_number": number,
+                    "explicit_hash_key": hash_key,
+                    "created_at_datetime": moment,
+                    "created_at": seconds,
+                }
+                shard.records[number] = record
+                answers.append({"SequenceNumber": str(number), "ShardId": shard.shard_id})
+        self._send_stream_metrics(stream.stream_name, incoming_bytes=sum(sizes), incoming_records=len(records))
+        notify(stream.stream_name)
+        return {"FailedRecordCount": 0, "Records": answers}
+
+    KinesisBackend.put_record = put_record
+    KinesisBackend.put_records = put_records
+
+
+def _decoded_size(text: str) -> int:
+    return len(text) * 3 // 4 - text[-2:].count("=")
+
+
+def self_test() -> None:
+    from sandbox.selftest import check
+
+    check("moto.backends:list_of_moto_modules")
+    check("moto.moto_server.werkzeug_app:DomainDispatcherApplication.get_backend_for_host", "self", "host")
+    models = "moto.kinesis.models"
+    check(f"{models}:Record", "partition_key", "data", "sequence_number", "explicit_hash_key")
+    check(f"{models}:Stream.get_shard_for_key", "self", "partition_key", "explicit_hash_key")
+    check(
+        f"{models}:KinesisBackend._send_stream_metrics",
+        "self", "stream_name", "incoming_bytes", "incoming_records",
+    )  # fmt: skip
+    check(f"{models}:Shard.put_record", "self", "partition_key", "data", "explicit_hash_key")
+    check(f"{models}:Shard.get_records", "self", "last_sequence_id", "limit")
+    check(f"{models}:Shard.get_max_sequence_number", "self")
+    check(f"{models}:Shard.get_min_sequence_number", "self")
+    check(f"{models}:KinesisBackend.get_records", "self", "stream_arn", "shard_iterator", "limit")
+    check(f"{models}:KinesisBackend.put_records", "self", "stream_arn", "stream_name", "records")
+    check(
+        f"{models}:KinesisBackend.put_record",
+        "self", "stream_arn", "stream_name", "partition_key", "explicit_hash_key", "data",
+    )  # fmt: skip
+    check("moto.kinesis.responses:KinesisResponse.put_records", "self")
+    check("moto.kinesis.responses:KinesisResponse.get_records", "self")
