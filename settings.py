@@ -13,7 +13,30 @@ from types import MappingProxyType
 PROJECT = "mlref"
 
 # What CloudWatch Logs accepts as retention.
-LOG_RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+LOG_RETENTION_DAYS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
 
 
 def within(section: object, name: str, low: float, high: float) -> None:
@@ -45,7 +68,9 @@ class BaseSettings:
     keep_on_destroy: bool  # data, keys and logs outlive the stacks; the stacks refuse to be deleted
     log_retention_days: int
     trail_retention_days: int
-    trail_is_locked: bool  # object lock: nobody shortens the trail's retention; such a bucket cannot be emptied early
+    trail_is_locked: (
+        bool  # object lock: nobody shortens the trail's retention; such a bucket cannot be emptied early
+    )
     key_deletion_days: int
 
     def __post_init__(self) -> None:
@@ -78,7 +103,9 @@ class LakeSettings:
     raw_retention_days: int
     quarantine_retention_days: int
     superseded_retention_days: int  # earlier versions of objects, and parts of uploads that never ended
-    run_retention_days: int  # a run folder that no catalogue partition has pointed at; publishing keeps live ones
+    run_retention_days: (
+        int  # a run folder that no catalogue partition has pointed at; publishing keeps live ones
+    )
     capture_retention_days: int
     result_retention_days: int
     access_log_retention_days: int
@@ -135,14 +162,17 @@ class DeploySettings:
     invocations_per_instance: int  # per minute, what the scaling aims at
     challenger_share: float  # of the traffic, while a challenger bakes
     canary_seconds: int  # how long the alarms watch the canary before the rest follows
-    bake_minutes: int  # how long a challenger bakes before it is judged
-    max_bake_checks: int
+    bake_minutes: int  # how long a challenger bakes before it is judged, and between two judgements
+    max_bake_checks: int  # a challenger that is not decided by then goes; labels and monthly reports need their time
     capture_percent: int
 
     def __post_init__(self) -> None:
         within(self, "instances", 1, 100)
         within(self, "max_instances", self.instances, 100)
         within(self, "challenger_share", 0.01, 0.99)
+        within(self, "canary_seconds", 60, 3600)
+        within(self, "bake_minutes", 1, 525_600)
+        within(self, "max_bake_checks", 1, 1_000)
         within(self, "capture_percent", 1, 100)
 
 
@@ -156,9 +186,11 @@ class MonitorSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainSettings:
-    refresh_schedule: str
+    is_scheduled: bool  # False: the schedules are there, switched off; runs are started by hand or by an alarm
+    refresh_schedule: str  # EventBridge Scheduler expressions, UTC
     retrain_schedule: str
-    max_attempts: int
+    retrains_on_drift: bool  # an alarm on the model's quality starts a run
+    max_attempts: int  # of a job that failed by a fault of SageMaker's
 
     def __post_init__(self) -> None:
         within(self, "max_attempts", 1, 5)
@@ -185,6 +217,10 @@ class Settings:
     def database(self) -> str:
         """Name of the Glue database; underscores, so that queries need no quotes."""
         return self.prefix.replace("-", "_")
+
+    def tags(self, stage: str) -> dict[str, str]:
+        """For what API calls make while a state machine runs; the stacks' own resources get theirs in app.py."""
+        return {"project": PROJECT, "profile": self.profile, "stage": stage}
 
     def stack_name(self, group: str) -> str:
         """CloudFormation puts it in front of the names it makes; endpoint policies and the trail rely on that."""
@@ -239,15 +275,19 @@ SANDBOX = Settings(
         invocations_per_instance=600,
         challenger_share=0.5,
         canary_seconds=300,
-        bake_minutes=60,
-        max_bake_checks=72,
+        bake_minutes=1_440,
+        max_bake_checks=45,
         capture_percent=100,
     ),
     monitor=MonitorSettings(
         instance_type="ml.m5.large", schedule="cron(0 6 2 * ? *)", latency_ms=100, emails=()
     ),
     retrain=RetrainSettings(
-        refresh_schedule="cron(0 3 2 * ? *)", retrain_schedule="cron(0 4 2 1,4,7,10 ? *)", max_attempts=3
+        is_scheduled=True,
+        refresh_schedule="cron(0 3 2 * ? *)",
+        retrain_schedule="cron(0 4 2 1,4,7,10 ? *)",
+        retrains_on_drift=True,
+        max_attempts=3,
     ),
 )
 
@@ -300,14 +340,18 @@ PRODUCTION = Settings(
         challenger_share=0.2,
         canary_seconds=600,
         bake_minutes=1_440,
-        max_bake_checks=14,
+        max_bake_checks=45,
         capture_percent=100,
     ),
     monitor=MonitorSettings(
         instance_type="ml.m5.xlarge", schedule="cron(0 6 2 * ? *)", latency_ms=50, emails=()
     ),
     retrain=RetrainSettings(
-        refresh_schedule="cron(0 3 2 * ? *)", retrain_schedule="cron(0 4 2 1,4,7,10 ? *)", max_attempts=3
+        is_scheduled=True,
+        refresh_schedule="cron(0 3 2 * ? *)",
+        retrain_schedule="cron(0 4 2 1,4,7,10 ? *)",
+        retrains_on_drift=True,
+        max_attempts=3,
     ),
 )
 

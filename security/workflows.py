@@ -1,0 +1,158 @@
+"""State machines with their own role, an encrypted definition and history, and a log without payloads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from security import grants
+from security.logs import LogKeeping, PrivateLogGroup
+from security.nag import acknowledge, acknowledge_wildcard
+from security.roles import ServiceRole, arn
+
+# What Step Functions needs to hand its log over; none of these actions knows resources.
+LOG_DELIVERY = [
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+]
+TRACING = [
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+]
+
+
+class Workflow(Construct):
+    """
+    role  may log and trace; what the definition calls is granted on top, then `define` makes the state machine
+    arn   known before the state machine exists, because the name is ours: locks, events and triggers refer to it
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, name: str, key: kms.IKey, logs: LogKeeping
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.name, self._key = name, key
+        self.arn = arn("states", f"stateMachine:{name}")
+        # With this beginning, log groups do not use up the Region's one resource policy for log delivery.
+        self._log_group = PrivateLogGroup(self, "Logs", keeping=logs, name=f"/aws/vendedlogs/states/{name}")
+        self.role = ServiceRole(self, "Role", service="states", source_arn=self.arn)
+        grants.allow(self.role, LOG_DELIVERY, ["*"])
+        grants.allow(self.role, TRACING, ["*"])
+        self._use_key()
+        acknowledge(
+            self.role,
+            "IAM5[Resource::*]",
+            reason="Log delivery and X-Ray have no resource-level permissions; they carry state names and times, "
+            "no execution data.",
+        )
+
+    def _use_key(self) -> None:
+        grants.allow(
+            self.role,
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [self._key.key_arn],
+            conditions={"StringEquals": {"kms:EncryptionContext:aws:states:stateMachineArn": self.arn}},
+        )
+        delivery = {"StringEquals": {"kms:EncryptionContext:SourceArn": arn("logs", "*")}}
+        grants.allow(self.role, ["kms:GenerateDataKey"], [self._key.key_arn], conditions=delivery)
+        self._key.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt"],
+                principals=[iam.ServicePrincipal("delivery.logs.amazonaws.com")],
+                resources=["*"],  # in a key policy: this key
+                conditions=delivery,
+            )
+        )
+
+    def define(self, definition: Mapping[str, Any]) -> sfn.CfnStateMachine:
+        machine = sfn.CfnStateMachine(
+            self,
+            "Machine",
+            state_machine_name=self.name,
+            state_machine_type="STANDARD",
+            role_arn=self.role.role_arn,
+            definition_string=Stack.of(self).to_json_string(definition),
+            encryption_configuration=sfn.CfnStateMachine.EncryptionConfigurationProperty(
+                type="CUSTOMER_MANAGED_KMS_KEY",
+                kms_key_id=self._key.key_arn,
+                kms_data_key_reuse_period_seconds=300,
+            ),
+            logging_configuration=sfn.CfnStateMachine.LoggingConfigurationProperty(
+                level="ALL",
+                include_execution_data=False,
+                destinations=[
+                    sfn.CfnStateMachine.LogDestinationProperty(
+                        cloud_watch_logs_log_group=sfn.CfnStateMachine.CloudWatchLogsLogGroupProperty(
+                            log_group_arn=self._log_group.log_group_arn
+                        )
+                    )
+                ],
+            ),
+            tracing_configuration=sfn.CfnStateMachine.TracingConfigurationProperty(enabled=True),
+        )
+        # Step Functions tries the role when it makes the state machine: its policy must be there.
+        machine.node.add_dependency(self.role)
+        return machine
+
+    def let_start(self, role: iam.Role) -> None:
+        """Start executions, whose input is encrypted on the caller's behalf."""
+        grants.allow(role, ["states:StartExecution"], [self.arn])
+        grants.allow(
+            role,
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            [self._key.key_arn],
+            conditions={"StringEquals": {"kms:EncryptionContext:aws:states:stateMachineArn": self.arn}},
+        )
+
+    def let_invoke(self, *function_arns: str) -> None:
+        grants.allow(self.role, ["lambda:InvokeFunction"], list(function_arns))
+
+    def let_run_glue(self, *job_names: str) -> None:
+        """Start and wait: Step Functions polls the run, and stops it when the execution is stopped."""
+        actions = ["glue:BatchStopJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
+        grants.allow(self.role, actions, [arn("glue", f"job/{name}") for name in job_names])
+
+    def let_run_sagemaker(self, kind: str, prefix: str, *roles: iam.IRole) -> None:
+        """Start and wait for jobs called `prefix`-... of one kind: "Training", "Processing" or "Transform".
+
+        Step Functions hears of their end through a rule that it manages itself, one per kind and account.
+        """
+        jobs = arn("sagemaker", f"{kind.lower()}-job/{prefix}-*")
+        verbs = ("Create", "Describe", "Stop")
+        actions = [f"sagemaker:{verb}{kind}Job" for verb in verbs]
+        grants.allow(self.role, [*actions, "sagemaker:AddTags", "sagemaker:ListTags"], [jobs])
+        acknowledge_wildcard(
+            self.role,
+            jobs,
+            reason=f"Each run names its jobs anew; limited to {kind} jobs of this deployment.",
+        )
+        rule = arn("events", f"rule/StepFunctionsGetEventsForSageMaker{kind}JobsRule")
+        grants.allow(self.role, ["events:DescribeRule", "events:PutRule", "events:PutTargets"], [rule])
+        if roles:
+            self.let_pass(*roles)
+
+    def let_pass(self, *roles: iam.IRole) -> None:
+        grants.allow(
+            self.role,
+            ["iam:PassRole"],
+            [role.role_arn for role in roles],
+            conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+        )
+
+    def let_publish(self, topic_arn: str, key: kms.IKey) -> None:
+        grants.allow(self.role, ["sns:Publish"], [topic_arn])
+        grants.use_key(self.role, key, ["kms:Decrypt", "kms:GenerateDataKey"], through="sns")

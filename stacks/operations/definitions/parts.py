@@ -1,0 +1,68 @@
+"""What the definitions are built from: names and requests that the stages hand over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Request = Mapping[str, Any]  # the parameters of an API call; a key that ends in `.$` is read from the state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Functions:
+    """ARNs."""
+
+    plan_run: str
+    publish_partitions: str
+    decide_promotion: str
+    judge_challenger: str
+    publish_metrics: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jobs:
+    """Names of the Glue jobs, and the longest that each may run."""
+
+    clean: str
+    quality: str
+    features: str
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requests:
+    """Complete requests of the jobs, from the stages that own their roles."""
+
+    prepare: Request | None  # only the built-in algorithm needs its input prepared
+    train: Request
+    script_parameters: Mapping[str, str]  # how the image finds our script; empty for the built-in algorithm
+    evaluate: Request
+    train_seconds: int
+    evaluate_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """How a model gets on the endpoint and stays there."""
+
+    endpoint: str
+    package: Request
+    model: Request
+    champion_config: Request
+    challenger_config: Request
+    guard: Request
+    champion_parameter: str
+    model_data_url: str  # intrinsic functions that give the URIs of the run's model
+    baseline_uri: str  # ... and of the statistics that its monitoring compares with
+    bake_seconds: int
+    max_checks: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Where a run leaves its traces."""
+
+    table: str
+    topic: str
+    workflow: str  # how the messages call it

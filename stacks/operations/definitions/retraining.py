@@ -1,0 +1,86 @@
+"""The Retrain state machine: plan, refresh the data, train, gate, challenge, bake, promote or roll back."""
+
+from __future__ import annotations
+
+from stacks.operations.definitions import ending
+from stacks.operations.definitions.parts import Functions, Jobs, Release, Report, Requests
+from stacks.operations.definitions.refresh import refresh
+from stacks.operations.definitions.release import bake, challenge, promote, roll_back
+from stacks.operations.definitions.states import FAILED, State, call, choose, equals, machine, note
+from stacks.operations.definitions.training import training
+
+COMMENT = "One run: fresh data and, if asked for, a candidate that has to prove itself beside the champion."
+
+
+def retraining(
+    functions: Functions,
+    jobs: Jobs,
+    requests: Requests,
+    release: Release,
+    report: Report,
+    *,
+    seconds: int,
+    data_lock_seconds: int,
+) -> State:
+    return machine(
+        COMMENT,
+        "Plan",
+        call(
+            "Plan",
+            functions.plan_run,
+            {
+                "event.$": "$",
+                "execution": {"id.$": "$$.Execution.Id", "started_at.$": "$$.Execution.StartTime"},
+                "lock_seconds": {"data": data_lock_seconds, "model": seconds},
+            },
+            then="TakeDataLock",
+            keep={"plan.$": "$.Payload"},
+            into="$",
+            failing="CannotPlan",
+        ),
+        refresh(functions, jobs, report.table, start="TakeDataLock", then="TrainToo"),
+        choose("TrainToo", (equals("$.plan.action", "retrain"), "TakeModelLock"), otherwise="Refreshed"),
+        training(
+            functions,
+            requests,
+            report.table,
+            start="TakeModelLock",
+            promoted="Register",
+            refused="Refused",
+            busy="Busy",
+        ),
+        challenge(release, start="Register", then="StartBaking", rolled_back="DeploymentRolledBack"),
+        bake(functions, release, start="StartBaking", promote="CreateChampionConfig", roll_back="RollBack"),
+        promote(release, start="CreateChampionConfig", then="Promoted", rolled_back="PromotionRolledBack"),
+        roll_back(release, start="RollBack", then="RolledBack", failing="NotRolledBack"),
+        note(
+            "NotRolledBack",
+            {
+                "Error": "RollBackIncomplete",
+                "Cause.$": "States.Format('the endpoint rests as {} on {}, not on the champion', "
+                "$.endpoint.status, $.endpoint.config)",
+            },
+            into="$.failure",
+            then="NameRollBack",
+        ),
+        {"NameRollBack": {"Type": "Pass", "Assign": {"failed_state": "RollBack"}, "Next": FAILED}},
+        note(
+            "Refreshed",
+            {"name": "refreshed", "reason.$": "$.plan.months"},
+            into="$.outcome",
+            then="RecordRun",
+        ),
+        note(
+            "Busy",
+            {"name": "skipped", "reason": "another run holds the model lock, its challenger is still judged"},
+            into="$.outcome",
+            then="RecordRun",
+        ),
+        ending.outcome("Refused", "refused", "$.decision.reason"),
+        ending.outcome("Promoted", "promoted", "$.judgement.reason"),
+        ending.outcome("RolledBack", "rolled back", "$.judgement.reason"),
+        ending.ending(report),
+        ending.cannot_plan(then="NotifyFailure"),
+        ending.failing(report, release),
+        seconds=seconds,
+    )

@@ -1,0 +1,200 @@
+"""Building blocks of the state machines: every task times out, retries what may pass, hands on what does not.
+
+A definition is a plain dictionary in the Amazon States Language (JSONPath). The state travels as one
+document: `plan` (what this execution does), `publication`, `training`, `decision`, `package`, `endpoint`,
+`judgement`; a task adds its own part with `into` and leaves the others alone. The one variable,
+`$failed_state`, is set by the catcher that leaves a state: the next one cannot know where it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+State = dict[str, Any]
+States = dict[str, State]
+
+# What may pass when it is tried again, by service: throttling and faults of the service itself.
+TRANSIENT: Mapping[str, tuple[str, ...]] = {
+    "lambda": (
+        "Lambda.ClientExecutionTimeoutException",
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.TooManyRequestsException",
+    ),
+    "glue": (
+        "Glue.ConcurrentRunsExceededException",
+        "Glue.InternalServiceException",
+        "Glue.OperationTimeoutException",
+        "Glue.ResourceNumberLimitExceededException",
+        "Glue.AWSGlueException",
+    ),
+    "sagemaker": (
+        "SageMaker.AmazonSageMakerException",
+        "SageMaker.ResourceLimitExceededException",
+        "SageMaker.SageMakerException",
+        "SageMaker.ThrottlingException",
+    ),
+    "dynamodb": (
+        "DynamoDB.InternalServerErrorException",
+        "DynamoDB.ProvisionedThroughputExceededException",
+        "DynamoDB.RequestLimitExceededException",
+        "DynamoDB.ThrottlingException",
+    ),
+    "sns": ("SNS.InternalErrorException", "SNS.KMSThrottlingException", "SNS.ThrottledException"),
+    "ssm": ("Ssm.InternalServerErrorException", "Ssm.ThrottlingException", "Ssm.TooManyUpdatesException"),
+}
+LOCK_IS_TAKEN = "DynamoDB.ConditionalCheckFailedException"
+FAILED = "Failed"
+
+
+def retry(errors: Sequence[str], *, attempts: int, seconds: int = 2, backoff: float = 2.0) -> State:
+    """Full jitter, so that executions that were throttled together do not come back together."""
+    return {
+        "ErrorEquals": list(errors),
+        "IntervalSeconds": seconds,
+        "MaxAttempts": attempts,
+        "BackoffRate": backoff,
+        "MaxDelaySeconds": max(seconds, 120),
+        "JitterStrategy": "FULL",
+    }
+
+
+def go_on_with(state: str, next_state: str, errors: Sequence[str] = ("States.ALL",)) -> State:
+    """The catcher of `state`: remembers where and why, then goes to `next_state`."""
+    return {
+        "ErrorEquals": list(errors),
+        "Assign": {"failed_state": state},
+        "ResultPath": "$.failure",
+        "Next": next_state,
+    }
+
+
+def task(
+    name: str,
+    resource: str,
+    parameters: Mapping[str, Any],
+    *,
+    then: str,
+    seconds: int,
+    keep: Mapping[str, Any] | None = None,
+    into: str | None = None,
+    retries: Sequence[State] = (),
+    caught: Mapping[str, str] | None = None,
+    failing: str = FAILED,
+    attempts: int = 5,
+) -> States:
+    """One call of a service, for example `task("Train", "sagemaker:createTrainingJob.sync", ...)`.
+
+    keep     what stays of the answer (ResultSelector); into: where it goes, `None` drops it
+    seconds  how long the task may take, a waiting task (.sync) with its job
+    caught   error -> state, for errors that are an answer and not a failure
+    failing  where everything else goes
+    """
+    service = resource.split(":")[1] if resource.startswith("aws-sdk:") else resource.split(":")[0]
+    state: State = {
+        "Type": "Task",
+        "Resource": f"arn:aws:states:::{resource}",
+        "Parameters": dict(parameters),
+        "ResultPath": into,
+        "TimeoutSeconds": seconds,
+        "Retry": [*retries, retry(TRANSIENT[service], attempts=attempts)],
+        "Catch": [
+            *(go_on_with(name, target, (error,)) for error, target in (caught or {}).items()),
+            go_on_with(name, failing),
+        ],
+        "Next": then,
+    }
+    if keep is not None:
+        state["ResultSelector"] = dict(keep)
+    return {name: state}
+
+
+def call(
+    name: str,
+    function_arn: str,
+    payload: Mapping[str, Any],
+    *,
+    then: str,
+    keep: Mapping[str, Any] | None = None,
+    into: str | None = None,
+    failing: str = FAILED,
+) -> States:
+    """A function; `keep` selects below `$.Payload`."""
+    return task(
+        name,
+        "lambda:invoke",
+        {"FunctionName": function_arn, "Payload": dict(payload)},
+        then=then,
+        seconds=900,
+        keep=keep,
+        into=into,
+        failing=failing,
+    )
+
+
+def note(name: str, values: Mapping[str, Any], *, into: str, then: str) -> States:
+    return {name: {"Type": "Pass", "Parameters": dict(values), "ResultPath": into, "Next": then}}
+
+
+def count(name: str, path: str, *, then: str) -> States:
+    """Adds one to the number at `path`."""
+    counted = {"value.$": f"States.MathAdd({path}.value, 1)"}
+    return {name: {"Type": "Pass", "Parameters": counted, "ResultPath": path, "Next": then}}
+
+
+def wait(name: str, seconds: int, *, then: str) -> States:
+    return {name: {"Type": "Wait", "Seconds": seconds, "Next": then}}
+
+
+def choose(name: str, *rules: tuple[Mapping[str, Any], str], otherwise: str) -> States:
+    """The first rule that holds decides; a rule is a condition and the state to go to."""
+    choices = [{**condition, "Next": target} for condition, target in rules]
+    return {name: {"Type": "Choice", "Choices": choices, "Default": otherwise}}
+
+
+def succeed(name: str) -> States:
+    return {name: {"Type": "Succeed"}}
+
+
+def fail(name: str) -> States:
+    return {name: {"Type": "Fail", "ErrorPath": "$.failure.error", "CausePath": "$.failure.cause"}}
+
+
+def equals(path: str, value: str) -> State:
+    return {"Variable": path, "StringEquals": value}
+
+
+def equals_path(path: str, other: str) -> State:
+    return {"Variable": path, "StringEqualsPath": other}
+
+
+def present(path: str) -> State:
+    return {"Variable": path, "IsPresent": True}
+
+
+def is_true(path: str) -> State:
+    """Also false when nothing is there."""
+    return {"And": [present(path), {"Variable": path, "BooleanEquals": True}]}
+
+
+def all_of(*conditions: State) -> State:
+    return {"And": list(conditions)}
+
+
+def machine(comment: str, start: str, *parts: States, seconds: int) -> State:
+    """The whole definition; a state's name may appear once."""
+    states: States = {}
+    for part in parts:
+        twice = states.keys() & part.keys()
+        if twice:
+            raise ValueError(f"{start}: the states {sorted(twice)} are defined twice: rename one of them")
+        states |= part
+    return {
+        "Comment": comment,
+        "QueryLanguage": "JSONPath",
+        "StartAt": start,
+        "TimeoutSeconds": seconds,
+        "States": states,
+    }

@@ -1,0 +1,288 @@
+"""Deploy: one endpoint with a stable name from the first hour on; no deployment takes its model back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import CustomResource, Duration
+from aws_cdk import aws_applicationautoscaling as scaling
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import aws_sagemaker as sagemaker
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+import bundles
+from security import grants
+from security.functions import FunctionPlatform, ScopedFunction
+from security.images import Image
+from security.jobs import JobNetwork, JobRole
+from security.logs import LogKeeping, PrivateLogGroup
+from security.nag import acknowledge_wildcard
+from security.roles import PersonRole, arn
+from settings import Settings
+from stacks.operations.release import CHAMPION, SERVING, capture, guard, variant
+from stacks.operations.steps import Baseline, Lake
+
+
+class Deploy(Construct):
+    """
+    endpoint_name  the clients' address; its configurations come and go
+    champion       parameter: which model the loop has promoted, `baseline` before the first
+    role           of the model containers: reads models, writes captures and bulk scores
+    client         role that may invoke the endpoint and nothing else
+
+    The first model is the contract's rule, so that alarms, scaling and clients have something real before
+    anything was trained.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        contract: Mapping[str, Any],
+        platform: FunctionPlatform,
+        logs: LogKeeping,
+        lake: Lake,
+        key: kms.IKey,
+        network: JobNetwork,
+        image: Image,
+        baseline_model: s3_assets.Asset,
+        group_name: str,
+        alarm_names: list[str],
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings, self._key, self._lake = settings, key, lake
+        self.endpoint_name = endpoint_name(settings)
+        self.role = self._role(network, image, baseline_model)
+        self.model = self._model(image, network, baseline_model)
+        self._config = self._endpoint_config()
+        self.baseline = Baseline(
+            model_name=self.model.attr_model_name,
+            model_data_url=baseline_model.s3_object_url,
+            config_name=self._config.attr_endpoint_config_name,
+        )
+        self.champion = ssm.StringParameter(
+            self,
+            "Champion",
+            parameter_name=f"/{settings.prefix}/champion",
+            # The loop writes it; CloudFormation leaves it alone as long as this first value does not change.
+            string_value="baseline",
+            description="The model that the loop has promoted last, as JSON",
+        )
+        resolved = self._resolve(contract, platform, group_name)
+        PrivateLogGroup(self, "Logs", keeping=logs, name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}")
+        self.endpoint = self._endpoint(resolved, alarm_names)
+        self._scale()
+        self.client = PersonRole(self, "Client", path=f"/{settings.prefix}/")
+        grants.allow(self.client, ["sagemaker:InvokeEndpoint"], [self.endpoint_arn])
+
+    @property
+    def endpoint_arn(self) -> str:
+        return arn("sagemaker", f"endpoint/{self.endpoint_name}")
+
+    @property
+    def baseline_config_arn(self) -> str:
+        return self._config.ref
+
+    def _role(self, network: JobNetwork, image: Image, baseline_model: s3_assets.Asset) -> JobRole:
+        role = JobRole(
+            self,
+            "Role",
+            source_arn=None,  # taken on for the model, the endpoint and transform jobs
+            network=network,
+            image_repository_arn=image.repository_arn,
+            volume_key=self._key,
+            log_groups=[f"/aws/sagemaker/Endpoints/{self.endpoint_name}", "/aws/sagemaker/TransformJobs"],
+        )
+        role.read_file(baseline_model)
+        grants.read_objects(role, self._lake.models, "runs/")
+        grants.write_objects(role, self._lake.captures, "captures/")
+        grants.read_objects(role, self._lake.features, "features/")
+        grants.write_objects(role, self._lake.results, "bulk_scores/")
+        return role
+
+    def _model(
+        self, image: Image, network: JobNetwork, baseline_model: s3_assets.Asset
+    ) -> sagemaker.CfnModel:
+        model = sagemaker.CfnModel(
+            self,
+            "BaselineModel",
+            execution_role_arn=self.role.role_arn,
+            enable_network_isolation=True,
+            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
+                image=image.uri, model_data_url=baseline_model.s3_object_url, environment=dict(SERVING)
+            ),
+            vpc_config=sagemaker.CfnModel.VpcConfigProperty(
+                subnets=network.config["Subnets"], security_group_ids=network.config["SecurityGroupIds"]
+            ),
+        )
+        # SageMaker reads the artefact with the role at once; the role's policy is a resource of its own.
+        model.node.add_dependency(self.role)
+        return model
+
+    def _endpoint_config(self) -> sagemaker.CfnEndpointConfig:
+        champion = variant(CHAMPION, self._settings.deploy)
+        captured = capture(self._settings.deploy, self._lake.captures.bucket_name, self._key.key_arn)
+        config = sagemaker.CfnEndpointConfig
+        return config(
+            self,
+            "BaselineConfig",
+            kms_key_id=self._key.key_arn,
+            production_variants=[
+                config.ProductionVariantProperty(
+                    variant_name=champion["VariantName"],
+                    model_name=self.model.attr_model_name,
+                    instance_type=champion["InstanceType"],
+                    initial_instance_count=self._settings.deploy.instances,
+                    initial_variant_weight=1.0,
+                )
+            ],
+            data_capture_config=config.DataCaptureConfigProperty(
+                enable_capture=True,
+                initial_sampling_percentage=captured["InitialSamplingPercentage"],
+                destination_s3_uri=captured["DestinationS3Uri"],
+                kms_key_id=captured["KmsKeyId"],
+                capture_options=[
+                    config.CaptureOptionProperty(capture_mode=option["CaptureMode"])
+                    for option in captured["CaptureOptions"]
+                ],
+                capture_content_type_header=config.CaptureContentTypeHeaderProperty(
+                    csv_content_types=captured["CaptureContentTypeHeader"]["CsvContentTypes"],
+                    json_content_types=captured["CaptureContentTypeHeader"]["JsonContentTypes"],
+                ),
+            ),
+        )
+
+    def _resolve(
+        self, contract: Mapping[str, Any], platform: FunctionPlatform, group_name: str
+    ) -> CustomResource:
+        """Which configuration the endpoint gets: the loop's if it has promoted a model, else the baseline's."""
+        prefix = self._settings.prefix
+        function = ScopedFunction(
+            self,
+            "ResolveChampion",
+            platform=platform,
+            bundle=bundles.lambda_bundle("resolve_champion", contract),
+            package="resolve_champion",
+            environment={
+                "CHAMPION_PARAMETER": self.champion.parameter_name,
+                "ENDPOINT_NAME": self.endpoint_name,
+                "BASELINE_CONFIG_NAME": self.baseline.config_name,
+                "MODEL_PACKAGE_GROUP": group_name,
+                "NAME_PREFIX": f"{prefix}-",
+            },
+            timeout=Duration.minutes(5),
+            in_vpc=False,  # touches no data, and answers CloudFormation at an address outside the VPC
+        )
+        self.resolver = function
+        role = function.scoped_role
+        grants.allow(role, ["ssm:GetParameter"], [self.champion.parameter_arn])
+        grants.allow(role, ["sagemaker:DescribeEndpoint"], [self.endpoint_arn])
+        self._let_clean_up(function, group_name)
+        resource = CustomResource(
+            self,
+            "ChampionConfig",
+            service_token=function.function_arn,
+            resource_type="Custom::ChampionConfig",
+            # A new baseline is a reason to ask again.
+            properties={"BaselineConfigName": self.baseline.config_name},
+        )
+        resource.node.add_dependency(role, self.champion)
+        return resource
+
+    def _let_clean_up(self, function: ScopedFunction, group_name: str) -> None:
+        """When the stack is deleted, what the loop made goes too: CloudFormation does not know of it."""
+        role, prefix = function.scoped_role, self._settings.prefix
+        made = {
+            "endpoint-config": "sagemaker:DeleteEndpointConfig",
+            "model": "sagemaker:DeleteModel",
+        }
+        for kind, action in made.items():
+            pattern = arn("sagemaker", f"{kind}/{prefix}-*")
+            grants.allow(role, [action], [pattern])
+            acknowledge_wildcard(
+                role, pattern, reason=f"Runs name what they make; limited to the {kind}s of this deployment."
+            )
+        packages = arn("sagemaker", f"model-package/{group_name}/*")
+        grants.allow(role, ["sagemaker:DeleteModelPackage"], [packages])
+        acknowledge_wildcard(
+            role, packages, reason="Versions are numbered by SageMaker; limited to our own group."
+        )
+        grants.allow(
+            role,
+            ["sagemaker:ListModelPackages"],
+            [arn("sagemaker", f"model-package-group/{group_name}")],
+        )
+        grants.allow(role, ["sagemaker:ListEndpointConfigs", "sagemaker:ListModels"], ["*"])
+
+    def _endpoint(self, resolved: CustomResource, alarm_names: list[str]) -> sagemaker.CfnEndpoint:
+        policy = guard(self._settings.deploy, alarm_names)
+        endpoint = sagemaker.CfnEndpoint(
+            self,
+            "Endpoint",
+            # Named, because clients, alarms and the loop refer to it, whatever is deployed behind it.
+            endpoint_name=self.endpoint_name,
+            endpoint_config_name=resolved.get_att_string("EndpointConfigName"),
+            deployment_config=_as_property(policy),
+        )
+        endpoint.node.add_dependency(self.role)
+        return endpoint
+
+    def _scale(self) -> None:
+        """More instances of the champion while there are many requests; the challenger keeps its number."""
+        deploy = self._settings.deploy
+        if deploy.max_instances == deploy.instances:
+            return
+        target = scaling.ScalableTarget(
+            self,
+            "Scaling",
+            service_namespace=scaling.ServiceNamespace.SAGEMAKER,
+            scalable_dimension="sagemaker:variant:DesiredInstanceCount",
+            resource_id=f"endpoint/{self.endpoint_name}/variant/{CHAMPION}",
+            min_capacity=deploy.instances,
+            max_capacity=deploy.max_instances,
+        )
+        target.node.add_dependency(self.endpoint)
+        target.scale_to_track_metric(
+            "Requests",
+            target_value=deploy.invocations_per_instance,
+            predefined_metric=scaling.PredefinedMetric.SAGEMAKER_VARIANT_INVOCATIONS_PER_INSTANCE,
+            # An instance is paid by the second but takes minutes to come: rather keep it for a while.
+            scale_in_cooldown=Duration.minutes(15),
+            scale_out_cooldown=Duration.minutes(3),
+        )
+
+
+def endpoint_name(settings: Settings) -> str:
+    return f"{settings.prefix}-endpoint"
+
+
+def _as_property(policy: Mapping[str, Any]) -> sagemaker.CfnEndpoint.DeploymentConfigProperty:
+    """The API's words as CloudFormation has them."""
+    endpoint = sagemaker.CfnEndpoint
+    blue_green = policy["BlueGreenUpdatePolicy"]
+    routing = blue_green["TrafficRoutingConfiguration"]
+    size = routing.get("CanarySize")
+    return endpoint.DeploymentConfigProperty(
+        auto_rollback_configuration=endpoint.AutoRollbackConfigProperty(
+            alarms=[
+                endpoint.AlarmProperty(alarm_name=alarm["AlarmName"])
+                for alarm in policy["AutoRollbackConfiguration"]["Alarms"]
+            ]
+        ),
+        blue_green_update_policy=endpoint.BlueGreenUpdatePolicyProperty(
+            maximum_execution_timeout_in_seconds=blue_green["MaximumExecutionTimeoutInSeconds"],
+            termination_wait_in_seconds=blue_green["TerminationWaitInSeconds"],
+            traffic_routing_configuration=endpoint.TrafficRoutingConfigProperty(
+                type=routing["Type"],
+                wait_interval_in_seconds=routing["WaitIntervalInSeconds"],
+                canary_size=endpoint.CapacitySizeProperty(type=size["Type"], value=size["Value"])
+                if size
+                else None,
+            ),
+        ),
+    )

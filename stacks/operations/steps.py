@@ -1,0 +1,180 @@
+"""Steps: the functions that the state machines call; each reads and writes its part of the run's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+import bundles
+from security import grants
+from security.functions import FunctionPlatform, ScopedFunction
+from security.roles import arn
+from settings import Settings
+from stacks.operations.definitions.parts import Functions
+from stacks.operations.ledger import Ledger
+
+NAMESPACE = "mlref/model"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lake:
+    """What the operations see of the data stack."""
+
+    raw: s3.IBucket
+    curated: s3.IBucket
+    features: s3.IBucket
+    models: s3.IBucket
+    captures: s3.IBucket
+    results: s3.IBucket
+    database: str  # name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """The champion of the first hour: the contract's rule."""
+
+    model_name: str
+    model_data_url: str
+    config_name: str
+
+
+class Steps(Construct):
+    """
+    plan_run            what a run does: windows, months, names
+    publish_partitions  points the catalogue at what the run wrote
+    decide_promotion    the gate, on the evaluation
+    judge_challenger    after the bake, on the newest monitoring report
+    publish_metrics     the monitoring report as metrics
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        contract: Mapping[str, Any],
+        platform: FunctionPlatform,
+        lake: Lake,
+        ledger: Ledger,
+        champion: ssm.IStringParameter,
+        baseline: Baseline,
+        endpoint_name: str,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._contract, self._platform, self._lake = contract, platform, lake
+        self._settings = settings
+        environment = {
+            "RAW_BUCKET": lake.raw.bucket_name,
+            "CURATED_BUCKET": lake.curated.bucket_name,
+            "FEATURES_BUCKET": lake.features.bucket_name,
+            "MODELS_BUCKET": lake.models.bucket_name,
+            "CAPTURES_BUCKET": lake.captures.bucket_name,
+            "DATABASE": lake.database,
+            "ENDPOINT_NAME": endpoint_name,
+            "LEDGER_TABLE": ledger.table.table_name,
+            "CHAMPION_PARAMETER": champion.parameter_name,
+            "BASELINE_MODEL_NAME": baseline.model_name,
+            "BASELINE_MODEL_URL": baseline.model_data_url,
+            "BASELINE_CONFIG_NAME": baseline.config_name,
+            "METRIC_NAMESPACE": NAMESPACE,
+        }
+        self.plan_run = self._function("PlanRun", "plan_run", environment, minutes=10)
+        self.publish_partitions = self._function(
+            "PublishPartitions", "publish_partitions", environment, minutes=10
+        )
+        self.decide_promotion = self._function("DecidePromotion", "decide_promotion", environment)
+        self.judge_challenger = self._function("JudgeChallenger", "judge_challenger", environment)
+        self.publish_metrics = self._function("PublishMetrics", "publish_metrics", environment)
+        self._let_plan(ledger, champion)
+        self._let_publish()
+        self._let_judge()
+
+    @property
+    def arns(self) -> Functions:
+        return Functions(
+            plan_run=self.plan_run.function_arn,
+            publish_partitions=self.publish_partitions.function_arn,
+            decide_promotion=self.decide_promotion.function_arn,
+            judge_challenger=self.judge_challenger.function_arn,
+            publish_metrics=self.publish_metrics.function_arn,
+        )
+
+    @property
+    def all(self) -> list[ScopedFunction]:
+        return [
+            self.plan_run,
+            self.publish_partitions,
+            self.decide_promotion,
+            self.judge_challenger,
+            self.publish_metrics,
+        ]
+
+    def _function(
+        self, construct_id: str, package: str, environment: Mapping[str, str], *, minutes: int = 2
+    ) -> ScopedFunction:
+        return ScopedFunction(
+            self,
+            construct_id,
+            platform=self._platform,
+            bundle=bundles.lambda_bundle(package, self._contract),
+            package=package,
+            environment=environment,
+            timeout=Duration.minutes(minutes),
+            memory_mb=512,
+        )
+
+    def _let_plan(self, ledger: Ledger, champion: ssm.IStringParameter) -> None:
+        role, lake = self.plan_run.scoped_role, self._lake
+        grants.list_objects(role, lake.raw, "raw/")
+        grants.list_objects(role, lake.captures, "captures/")
+        for prefix in ("runs/", "monitor/"):
+            grants.read_objects(role, lake.models, prefix)
+            grants.write_objects(role, lake.models, prefix)
+        grants.allow(role, ["dynamodb:GetItem"], [ledger.table.table_arn])
+        grants.allow(role, ["ssm:GetParameter"], [champion.parameter_arn])
+        self._catalogue(self.plan_run, ["glue:GetPartitions"])
+
+    def _let_publish(self) -> None:
+        role, lake = self.publish_partitions.scoped_role, self._lake
+        grants.list_objects(role, lake.curated, "curated/")
+        grants.list_objects(role, lake.features, "features/")
+        grants.read_objects(role, lake.models, "runs/")
+        grants.write_objects(role, lake.models, "runs/")
+        self._catalogue(
+            self.publish_partitions,
+            [
+                "glue:BatchCreatePartition",
+                "glue:BatchUpdatePartition",
+                "glue:GetPartitions",
+                "glue:GetTable",
+            ],
+        )
+
+    def _let_judge(self) -> None:
+        models = self._lake.models
+        gate = self.decide_promotion.scoped_role
+        grants.read_objects(gate, models, "runs/")
+        grants.write_objects(gate, models, "runs/")
+        grants.read_objects(self.judge_challenger.scoped_role, models, "monitor/")
+        grants.read_objects(self.publish_metrics.scoped_role, models, "monitor/")
+
+    def _catalogue(self, function: ScopedFunction, actions: list[str]) -> None:
+        """The tables of the contract, by their names."""
+        database = self._lake.database
+        tables = [*self._contract["tables"], "features"]
+        grants.allow(
+            function.scoped_role,
+            actions,
+            [
+                arn("glue", "catalog"),
+                arn("glue", f"database/{database}"),
+                *(arn("glue", f"table/{database}/{table}") for table in tables),
+            ],
+        )
