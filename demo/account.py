@@ -93,7 +93,9 @@ class Account:
             with opener.open(request, timeout=900) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
-            raise ActorError(f"the account's control route {route} answered {error.read().decode()[:2000]}") from None
+            raise ActorError(
+                f"the account's control route {route} answered {error.read().decode()[:2000]}"
+            ) from None
 
     def now(self) -> datetime:
         return datetime.fromisoformat(self.ask("clock")["now"]).astimezone(UTC)

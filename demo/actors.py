@@ -43,9 +43,14 @@ class Site:
                 "aws_session_token": session["SessionToken"],
             }
         settings = Config(
-            retries={"max_attempts": 2}, read_timeout=120, s3={"addressing_style": "path"}, inject_host_prefix=False
+            retries={"max_attempts": 2},
+            read_timeout=120,
+            s3={"addressing_style": "path"},
+            inject_host_prefix=False,
         )
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=self.region, config=settings, **keys)
+        return boto3.client(
+            service, endpoint_url=self.endpoint, region_name=self.region, config=settings, **keys
+        )
 
 
 def batches(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -62,7 +67,9 @@ class Producer:
         self._stream = stream
         self._keys = primary_keys
 
-    def send(self, table: str, rows: Iterable[dict[str, Any]], on_sent: Callable[[int], None] = lambda _: None) -> int:
+    def send(
+        self, table: str, rows: Iterable[dict[str, Any]], on_sent: Callable[[int], None] = lambda _: None
+    ) -> int:
         """Two calls are under way at a time: one is encoded here while the account works on the other."""
         sent = 0
         with ThreadPoolExecutor(2) as pool:
@@ -99,7 +106,9 @@ class Producer:
             ]
             attempt += 1
             if entries and attempt == 10:
-                raise ActorError(f"{len(entries)} of {total} records were not taken by {self._stream} in 10 attempts")
+                raise ActorError(
+                    f"{len(entries)} of {total} records were not taken by {self._stream} in 10 attempts"
+                )
             if entries:
                 time.sleep(min(0.1 * 2**attempt, 3))
         return total
@@ -117,7 +126,9 @@ class Uploader:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        return self.upload(table, f"{name}.csv.gz", gzip.compress(text.getvalue().encode(), compresslevel=5, mtime=0))
+        return self.upload(
+            table, f"{name}.csv.gz", gzip.compress(text.getvalue().encode(), compresslevel=5, mtime=0)
+        )
 
     def upload(self, table: str, name: str, body: bytes) -> str:
         key = f"landing/{table}/{name}"
@@ -155,6 +166,10 @@ class Client:
         """-> (answer, the variant that gave it)."""
         extra = {"InferenceId": inference_id} if inference_id else {}
         got = self._runtime.invoke_endpoint(
-            EndpointName=self._endpoint, Body=body, ContentType=content_type, Accept="application/jsonlines", **extra
+            EndpointName=self._endpoint,
+            Body=body,
+            ContentType=content_type,
+            Accept="application/jsonlines",
+            **extra,
         )
         return got["Body"].read().decode(), got["InvokedProductionVariant"]

@@ -42,7 +42,9 @@ def _axes(title: str, *, width: float = 9.0, height: float = 3.4) -> tuple[plt.F
     return figure, axes
 
 
-def _series(months: Sequence[dict[str, Any]], who: str, metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _series(
+    months: Sequence[dict[str, Any]], who: str, metric: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values with the ends of their 95 % intervals; NaN where a month has none."""
     cells = [(month.get(who) or {}).get(metric) for month in months]
     rows = [(c["value"], c["low"], c["high"]) if c else (np.nan,) * 3 for c in cells]
@@ -68,8 +70,13 @@ def quality_over_months(months: Sequence[dict[str, Any]], metric: str, title: st
         if month.get("promoted"):
             axes.axvline(position - 0.5, color=GOOD, linewidth=1.2, alpha=0.8)
             axes.annotate(
-                "promotion", (position - 0.5, 1.0), xycoords=("data", "axes fraction"), fontsize=8, color=GOOD,
-                xytext=(3, -9), textcoords="offset points",
+                "promotion",
+                (position - 0.5, 1.0),
+                xycoords=("data", "axes fraction"),
+                fontsize=8,
+                color=GOOD,
+                xytext=(3, -9),
+                textcoords="offset points",
             )
     axes.set_xticks(at, [month["month"] for month in months])
     axes.legend(frameon=False, fontsize=9, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12))
@@ -117,7 +124,12 @@ def confusion(matrix: dict[str, int], title: str) -> bytes:
     for (row, column), count in np.ndenumerate(cells):
         share = shares[row, column]
         axes.text(
-            column, row, f"{count:,.0f}\n{share:.0%}", ha="center", va="center", fontsize=11,
+            column,
+            row,
+            f"{count:,.0f}\n{share:.0%}",
+            ha="center",
+            va="center",
+            fontsize=11,
             color="white" if share > 0.55 else OBSERVED,
         )
     axes.set_xticks([0, 1], ["predicted no", "predicted yes"])
@@ -150,7 +162,12 @@ def drift_map(months: Sequence[dict[str, Any]], limit: float, title: str) -> byt
             value = values[source, column]
             if value >= limit:
                 axes.text(
-                    column, row, f"{value:.2f}", ha="center", va="center", fontsize=7.5,
+                    column,
+                    row,
+                    f"{value:.2f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7.5,
                     color="white" if value > 0.6 else OBSERVED,
                 )
     axes.set_yticks(range(len(names)), [names[i] for i in order], fontsize=8.5)

@@ -40,7 +40,9 @@ def draw(evidence: dict[str, Any]) -> dict[str, bytes]:
     figures = {"timeline": charts.timeline(evidence["events"], "What happened, on the account's clock")}
     for metric in evidence["metrics"]:
         figures[metric] = charts.quality_over_months(months, metric, TITLES.get(metric, metric).capitalize())
-    figures["rate"] = charts.rate_over_months(months, "Predicted and observed, by month", evidence["label_unit"])
+    figures["rate"] = charts.rate_over_months(
+        months, "Predicted and observed, by month", evidence["label_unit"]
+    )
     figures["drift"] = charts.drift_map(
         months, evidence["psi_limit"], "Drift of each feature against the champion's training rows"
     )
@@ -70,7 +72,11 @@ def draw(evidence: dict[str, Any]) -> dict[str, bytes]:
 
 def render(evidence: dict[str, Any], figures: dict[str, bytes]) -> str:
     environment = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
     environment.filters["decimal"] = lambda value, digits=3: "–" if value is None else f"{value:.{digits}f}"

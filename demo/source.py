@@ -30,7 +30,11 @@ def local_month(column: str, zone: ZoneInfo) -> Callable[[Row], str]:
 
     def month(row: Row) -> str:
         text = str(row[column])
-        return text[:7] if len(text) == len("2013-01-31") else f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m}"
+        return (
+            text[:7]
+            if len(text) == len("2013-01-31")
+            else f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m}"
+        )
 
     return month
 

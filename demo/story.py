@@ -3,7 +3,6 @@ every step asks the deployed stacks to do their work, and what they decide is wh
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from demo.account import Account
 from demo.actors import ActorError, Answer, Client, Producer, Uploader
@@ -46,13 +52,17 @@ class Told:
     events: list[dict[str, Any]] = field(default_factory=list)
     sent: dict[str, int] = field(default_factory=dict)
     answers: dict[str, list[Answer]] = field(default_factory=dict)
-    meant_denials: list[dict[str, str]] = field(default_factory=list)
-    refusals: list[dict[str, str]] = field(default_factory=list)
+    seen_at: dict[str, str] = field(default_factory=dict)
 
 
 class Story:
     def __init__(
-        self, account: Account, contract: dict[str, Any], outputs: dict[str, str], plot: Plot, console: Console
+        self,
+        account: Account,
+        contract: dict[str, Any],
+        outputs: dict[str, str],
+        plot: Plot,
+        console: Console,
     ) -> None:
         self.account = account
         self.contract = contract
@@ -68,7 +78,9 @@ class Story:
         self.analyst = Analyst(site, outputs)
         self.operator = Operator(site, outputs)
         self.source = Source(contract, plot.start, plot.end)
-        self._random = random.Random(13)  # noqa: S311 picks rows of the slice, guards nothing
+        self._seen_alarms: set[str] = set()
+        self._seen_executions: set[str] = set()
+        self._seen_runs: set[str] = set()
 
     def tell(self) -> Told:
         """History, the first champion, then month after month; `Told` is complete at any point it stops."""
@@ -86,7 +98,7 @@ class Story:
             note(self._first_training(live[0]))
         for month in live:
             with self.chapter(f"{month}: served, watched, judged") as note:
-                note(self._live_month(month, first=month == live[0], last=month == live[-1]))
+                note(self._live_month(month, first=month == live[0]))
         return self.told
 
     # -- chapters
@@ -100,11 +112,13 @@ class Story:
         """Streamed tables record by record, the others as a file each; then the day after the month's end has come."""
         first = date.fromisoformat(f"{month}-01")
         self._move_to(datetime(first.year, first.month, 1, 12, tzinfo=UTC))
-        kept = self._kept_keys(month)
+        kept = self._share(month)
         for table in self.source.streamed:
             rows = self._slice(table, self.source.month(table, month), kept)
             with self._bar(f"{month} {table} on the stream", len(rows)) as advance:
-                self.told.sent[table] = self.told.sent.get(table, 0) + self.producer.send(table, rows, advance)
+                self.told.sent[table] = self.told.sent.get(table, 0) + self.producer.send(
+                    table, rows, advance
+                )
         for table in self.source.landed:
             rows = self._slice(table, self.source.month(table, month), kept)
             if rows:
@@ -119,7 +133,9 @@ class Story:
         """A file whose numbers are in the wrong unit and partly missing, and bytes that are no records at all."""
         table = next(name for name in self.source.landed if self.source.tables[name]["event_time"])
         columns = self.contract["tables"][table]["columns"]
-        ranged = [name for name, column in columns.items() if "maximum" in column and not column.get("required")]
+        ranged = [
+            name for name, column in columns.items() if "maximum" in column and not column.get("required")
+        ]
         poisoned = [
             {**row, ranged[0]: columns[ranged[0]]["maximum"] * 1000 + number, next(iter(columns)): ""}
             for number, row in enumerate(self.source.month(table, month)[:200])
@@ -133,68 +149,94 @@ class Story:
         if after != before:
             raise ActorError(f"the poisoned batch reached the raw zone: {after - before} records of {table}")
         self.told.sent[table] += len(poisoned)
-        self._event("quarantine", f"{table}: a batch of {len(poisoned)} rows out of range; 3 broken stream records")
+        self._event(
+            "quarantine", f"{table}: a batch of {len(poisoned)} rows out of range; 3 broken stream records"
+        )
         return f"{len(poisoned)} rows of {table} and 3 broken stream records kept out, none lost"
 
     def _first_training(self, month: str) -> str:
         first = date.fromisoformat(f"{month}-01")
         self._move_to(datetime(first.year, first.month, 3, 8, tzinfo=UTC))
-        # The first training task dies half-way, as a Spot instance would; it has to go on from its checkpoint.
+        # The training instance is taken away half-way, as managed Spot may; it has to go on from its checkpoint.
         self.account.fault("spot", "*", times=1)
         self._event("fault", "the training instance is taken away half-way (managed Spot)")
-        run = self._retrain("manual", {"trigger": "manual", "action": "retrain"})
-        return run["text"]
+        self._retrain({"trigger": "manual", "action": "retrain"})
+        return self._standing()
 
-    def _live_month(self, month: str, *, first: bool, last: bool) -> str:
+    def _live_month(self, month: str, *, first: bool) -> str:
         start = date.fromisoformat(f"{month}-01")
         after = next_month(start)
         self._month_arrives(month)
         if first:
-            # A Spark job loses its executor once; the state machine has to try again.
+            # A Spark job dies once; the state machine has to try again.
             self.account.fault("glue", "*", times=1)
             self._event("fault", "a Glue job dies half-way through")
-        seen = self.operator.execution_arns()
-        self._move_to(datetime(after.year, after.month, 2, 5, tzinfo=UTC))  # the refresh schedule lies before
-        self._record_executions(seen)
+        self._move_to(datetime(after.year, after.month, 2, 5, tzinfo=UTC))  # past the refresh
         rows = self.analyst.feature_rows(month)
         with self._bar(f"{month} predictions", len(rows)) as advance:
             self.told.answers[month] = self.client.predict(rows, on_answer=advance)
         self.account.ask("flush")
-        seen = self.operator.execution_arns()
-        self._move_to(datetime(after.year, after.month, 2, 7, tzinfo=UTC))  # the monitor's schedule lies before
-        self._record_executions(seen)
-        self._move_to(datetime(after.year, after.month, 4, 7, tzinfo=UTC))  # the next look at a baking challenger
-        self._record_executions(seen)
+        self._move_to(
+            datetime(after.year, after.month, 2, 8, tzinfo=UTC)
+        )  # past the monitoring, and what it starts
+        self._move_to(
+            datetime(after.year, after.month, 4, 8, tzinfo=UTC)
+        )  # past the next look at a challenger
         if first:
             self._bad_model()
-        return self.operator.champion_text()
+        return self._standing()
 
     def _bad_model(self) -> None:
         """Someone retrains with settings that cannot learn; the gate has to say no."""
         self._retrain(
-            "manual",
-            {"trigger": "manual", "action": "retrain", "hyperparameters": {"num_round": "1", "eta": "0.01"}},
+            {"trigger": "manual", "action": "retrain", "hyperparameters": {"num_round": "1", "eta": "0.01"}}
         )
 
     # -- what the chapters are made of
 
-    def _retrain(self, trigger: str, payload: dict[str, Any]) -> dict[str, Any]:
-        arn = self.operator.start_retraining(payload | {"time": self.account.now().strftime("%Y-%m-%dT%H:%M:%SZ")})
+    def _retrain(self, payload: dict[str, Any]) -> str:
+        arn = self.operator.start(
+            "retraining", payload | {"time": self.account.now().strftime("%Y-%m-%dT%H:%M:%SZ")}
+        )
         self.account.settle()
-        self._record_executions(self.operator.execution_arns() - {arn})
-        return {"arn": arn, "text": self.operator.execution_text(arn)}
+        self._notice()
+        return arn
 
-    def _record_executions(self, seen: set[str]) -> None:
-        for kind, when, text in self.operator.news(seen):
-            self.told.events.append({"time": when.isoformat(), "kind": kind, "text": text})
+    def _standing(self) -> str:
+        champion = self.operator.champion()
+        return f"champion: {champion['run_id'] if champion else 'the rule baseline'}"
+
+    def _notice(self) -> None:
+        """Write down what is new since the last look: alarms, executions, how runs ended."""
+        for name, reason in self.operator.ringing().items():
+            if name not in self._seen_alarms:
+                self._event("alarm", f"{name}: {reason}")
+        self._seen_alarms = set(self.operator.ringing())
+        for execution in self.operator.executions():
+            if execution["arn"] in self._seen_executions:
+                continue
+            self._seen_executions.add(execution["arn"])
+            self.told.seen_at[execution["arn"]] = self.account.now().isoformat()
+            given = execution["input"]
+            if execution["machine"] == "retraining" and given.get("action") == "retrain":
+                self._event(
+                    "retraining", f"started by {given.get('trigger')} {given.get('alarm', '')}".strip()
+                )
+        for run in self.operator.runs():
+            if run["run_id"] in self._seen_runs or run["outcome"] == "refreshed":
+                continue
+            self._seen_runs.add(run["run_id"])
+            kind = {"promoted": "promotion", "failed": "failure"}.get(run["outcome"], "refusal")
+            self._event(kind, f"{run['run_id']} {run['outcome']}: {run.get('reason', '')}")
 
     def _move_to(self, when: datetime) -> None:
         """Let time pass in steps, so that what one schedule started is done before the next one fires."""
         while (now := self.account.now()) < when:
             self.account.set_clock(min(when, now + timedelta(days=15)))
             self.account.settle()
+        self._notice()
 
-    def _kept_keys(self, month: str) -> float:
+    def _share(self, month: str) -> float:
         """The share of this month's rows that the story uses: the same for a fact and its outcome."""
         if self.plot.rows_a_month is None:
             return 1.0
@@ -230,11 +272,13 @@ class Story:
 
     @contextmanager
     def _bar(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=self.console, transient=True) as progress:
             task = progress.add_task(title, total=total)
             yield lambda count: progress.advance(task, count)
-
-
-def dump(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), default=str)

@@ -92,7 +92,16 @@ def install() -> None:
     # Compiled once here: without .pyc files every later start pays for compiling the CDK, pandas and moto.
     run(
         "Python packages, about 1 GB to fetch the first time",
-        [uv, "pip", "sync", "--python", python, "--require-hashes", "--compile-bytecode", "requirements.lock"],
+        [
+            uv,
+            "pip",
+            "sync",
+            "--python",
+            python,
+            "--require-hashes",
+            "--compile-bytecode",
+            "requirements.lock",
+        ],
         UV_SYSTEM_CERTS="1",
     )
     path = f"{VENV / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"

@@ -1,0 +1,101 @@
+"""A person or notebook with the analysts' role: reads features, reports and what was set aside; writes nothing."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from demo.actors import Site
+
+NOT_ASKED = ("event_time", "event_date", "label")  # what a client does not know or send
+
+
+class Analyst:
+    def __init__(self, site: Site, outputs: dict[str, str]) -> None:
+        role = outputs["AnalystRoleArn"]
+        self._s3 = site.client("s3", role)
+        self._glue = site.client("glue", role)
+        self._outputs = outputs
+
+    def feature_rows(self, month: str) -> list[dict[str, Any]]:
+        """One month of the published feature table as requests: the key and the features, nothing learned later."""
+        rows = self._month(month).to_pylist()
+        return [{name: value for name, value in row.items() if name not in NOT_ASKED} for row in rows]
+
+    def labels(self, month: str) -> dict[str, float]:
+        """key -> label, as known now; unknown ones are left out."""
+        table = self._month(month, ["key", "label"])
+        pairs = zip(table["key"].to_pylist(), table["label"].to_pylist(), strict=True)
+        return {key: label for key, label in pairs if label is not None}
+
+    def feature_uri(self, month: str) -> str:
+        answer = self._glue.get_partition(
+            DatabaseName=self._outputs["DatabaseName"], TableName="features", PartitionValues=[month]
+        )
+        return str(answer["Partition"]["StorageDescriptor"]["Location"])
+
+    def _month(self, month: str, columns: list[str] | None = None) -> Any:
+        bucket, _, prefix = self.feature_uri(month).removeprefix("s3://").partition("/")
+        parts = [
+            pq.read_table(io.BytesIO(self._read(bucket, key)), columns=columns)
+            for key in self._keys(bucket, prefix.rstrip("/") + "/")
+            if key.endswith(".parquet")
+        ]
+        return pa.concat_tables(parts)
+
+    def count(self, zone: str, table: str) -> int:
+        """Records of a table in a zone of the raw bucket."""
+        return sum(len(lines) for lines in self._lines(f"{zone}/{table}/"))
+
+    def set_aside(self, table: str) -> Counter[str]:
+        """Reason -> number of records in quarantine; a file set aside whole counts once, under its own reason."""
+        found: Counter[str] = Counter()
+        for lines in self._lines(f"quarantine/{table}/"):
+            for line in lines:
+                record = json.loads(line)
+                where = f" ({record['column']})" if record.get("column") else ""
+                found[f"{record['reason']}{where}"] += 1
+        return found
+
+    def report(self, path: str) -> dict[str, Any] | None:
+        """A JSON report of the models zone, None where there is none."""
+        text = self.text(path)
+        return json.loads(text) if text is not None else None
+
+    def text(self, path: str) -> str | None:
+        try:
+            return self._read(self._outputs["ModelsBucketName"], path).decode()
+        except self._s3.exceptions.NoSuchKey:
+            return None
+
+    def bulk_scores(self, uri: str) -> dict[str, float]:
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        scores = {}
+        for key in self._keys(bucket, prefix):
+            for line in self._read(bucket, key).decode().splitlines():
+                answer = json.loads(line)
+                scores[answer["key"]] = float(answer["score"])
+        return scores
+
+    def _lines(self, prefix: str) -> Iterator[list[str]]:
+        bucket = self._outputs["RawBucketName"]
+        with ThreadPoolExecutor(4) as pool:
+            for body in pool.map(lambda key: self._read(bucket, key), self._keys(bucket, prefix)):
+                text = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+                yield [line for line in text.decode().splitlines() if line]
+
+    def _keys(self, bucket: str, prefix: str) -> list[str]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def _read(self, bucket: str, key: str) -> bytes:
+        body: bytes = self._s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
