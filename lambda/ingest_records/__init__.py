@@ -1,0 +1,1 @@
+"""Firehose transform: stream records are validated, anonymised and told where they go."""

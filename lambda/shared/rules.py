@@ -1,0 +1,172 @@
+"""The rules of the door: a record is validated, anonymised and told its partition, or refused with every reason.
+
+Standard library only and no AWS: the same rules take a stream record, a row of a file and a re-driven record.
+"""
+
+import json
+from functools import partial
+from typing import Any, NamedTuple
+
+from shared.columns import Read, Refused, from_text, generaliser, reader
+from shared.tokens import Tokens
+
+SHOWN = 200  # characters of a refused value
+REDACTED = "[redacted]"
+ALL = "all"  # the one partition of a dimension
+
+dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+
+class Violation(NamedTuple):  # a dataclass would cost a third of the import time
+    """Why a record may not enter. `got` is redacted for classified columns."""
+
+    reason: str
+    column: str | None
+    got: str
+    allowed: str
+
+
+class InvalidRecordError(ValueError):
+    """A record of a known table that the contract does not allow."""
+
+    def __init__(self, violations: list[Violation]) -> None:
+        self.violations = violations
+        super().__init__("; ".join(f"{one.column}: {one.reason}" for one in violations))
+
+
+class UnknownColumnError(ValueError):
+    """A record with a column that nobody classified: it cannot be anonymised, so it may go nowhere."""
+
+    def __init__(self, table: str, unknown: list[str], allowed: list[str]) -> None:
+        names = ", ".join(name[:60] for name in unknown[:5])
+        super().__init__(f"{table}: unknown column {names}, allowed: {', '.join(allowed)}")
+
+
+class Table:
+    """The rules of one table."""
+
+    def __init__(self, name: str, contract: dict[str, Any], tokens: Tokens) -> None:
+        self.name, self.source = name, contract["source"]
+        self.event_time: str | None = contract["event_time"]
+        self.columns: dict[str, Any] = contract["columns"]
+        self.max_rejected_share: float = contract["max_rejected_share"]
+        self._required = frozenset(column for column, entry in self.columns.items() if entry["required"])
+        self._domains = {column: entry["token"] for column, entry in self.columns.items() if "token" in entry}
+        self._general = {
+            column: generaliser(entry) for column, entry in self.columns.items() if "generalise" in entry
+        }
+        self._tokens = tokens
+        readers = {column: reader(entry) for column, entry in self.columns.items()}
+        for column, general in self._general.items():
+            readers[column] = _then(readers[column], general)
+        self._sealed = readers | dict.fromkeys(self._domains, _as_it_is)
+        self._fresh = readers | {
+            column: _then(readers[column], partial(tokens.token, domain))
+            for column, domain in self._domains.items()
+        }
+
+    def read(self, record: dict[str, Any], *, seal: object = None) -> dict[str, Any]:
+        """The record as it may be stored. A valid `seal` says that its identifiers are tokens already."""
+        readers = self._fresh if seal is None else self._sealed
+        try:
+            stored = {column: readers[column](value) for column, value in record.items() if value is not None}
+        except (KeyError, Refused):
+            raise self._refusal(record, readers) from None
+        if len(stored) < len(self.columns) and not self._required <= stored.keys():
+            raise self._refusal(record, readers)
+        return stored
+
+    def _refusal(self, record: dict[str, Any], readers: dict[str, Read]) -> ValueError:
+        """Everything that is wrong, not only the first."""
+        if unknown := sorted(record.keys() - self.columns.keys()):
+            return UnknownColumnError(self.name, unknown, sorted(self.columns))
+        violations = []
+        for column, entry in self.columns.items():
+            value = record.get(column)
+            if value is None:
+                if entry["required"]:
+                    violations.append(
+                        Violation(reason="missing", column=column, got="null", allowed=f"a {entry['type']}")
+                    )
+                continue
+            try:
+                readers[column](value)
+            except Refused as refused:
+                violations.append(self._violation(column, value, refused))
+        return InvalidRecordError(violations)
+
+    def is_sealed(self, record: dict[str, Any], seal: object) -> bool:
+        """Whether the record comes from our quarantine with its identifiers as they were tokenised."""
+        return self._tokens.is_sealed(seal, self.name, self._identifiers(record))
+
+    def partition(self, stored: dict[str, Any]) -> str:
+        """The UTC date of the event, or `all` for a dimension."""
+        return stored[self.event_time][:10] if self.event_time else ALL
+
+    def row(self, texts: dict[str, str]) -> dict[str, Any]:
+        """A CSV row as a record."""
+        known = self.columns
+        return {
+            column: from_text(known[column], text) if column in known else text
+            for column, text in texts.items()
+        }
+
+    def quarantined(
+        self,
+        record: dict[str, Any],
+        violations: list[Violation],
+        *,
+        source: str,
+        at: str,
+        sealed: bool = False,
+    ) -> dict[str, Any]:
+        """What quarantine keeps of a refused record: the first reason in front, no identifier in the clear.
+
+        A classified value that was refused itself cannot be checked again once it is a token, so it is withheld,
+        and such a record gets no seal: only its source can send it again.
+        """
+        withheld = sorted(
+            {one.column for one in violations if one.column and one.got == REDACTED} & record.keys()
+        )
+        kept = {column: value for column, value in record.items() if column not in withheld}
+        if not sealed:
+            for column, domain in self._domains.items():
+                if kept.get(column) is not None:
+                    kept[column] = self._tokens.token(domain, kept[column])
+        for column, general in self._general.items():
+            if kept.get(column) is not None:
+                kept[column] = general(kept[column])
+        return violations[0]._asdict() | {
+            "table": self.name,
+            "record": kept,
+            "also": [f"{one.column}: {one.reason}" for one in violations[1:]],
+            "withheld": withheld,
+            "seal": None if withheld else self._tokens.seal(self.name, self._identifiers(kept)),
+            "source": source,
+            "ingested_at": at,
+        }
+
+    def _identifiers(self, record: dict[str, Any]) -> dict[str, Any]:
+        return {column: record[column] for column in self._domains if record.get(column) is not None}
+
+    def _violation(self, column: str, value: Any, refused: Refused) -> Violation:
+        classified = column in self._domains or column in self._general
+        return Violation(
+            reason=refused.reason,
+            column=column,
+            got=REDACTED if classified else dumps(value)[:SHOWN],
+            allowed=refused.allowed,
+        )
+
+
+def _then(first: Read, second: Read) -> Read:
+    return lambda value: second(first(value))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def tables(contract: dict[str, Any], tokens: Tokens) -> dict[str, Table]:
+    """The rules by table."""
+    return {name: Table(name, table, tokens) for name, table in contract["tables"].items()}
