@@ -1,7 +1,7 @@
-"""A person calls this with {"prefix": "quarantine/<table>/"} or {"prefix": "errors/"}: a second try at the door.
+"""Called by a person with {"prefix": "quarantine/<table>/"} or "errors/": a second try at the door.
 
-An object moves to redriven/ only when the stream took all of its records; a crash before that repeats records,
-and the primary key removes the copies.
+An object moves to redriven/ only when the stream took all of its records; a crash before that repeats
+records, and the primary key removes the copies.
 """
 
 import gzip

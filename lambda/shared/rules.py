@@ -1,4 +1,4 @@
-"""The rules of the door: a record is validated, anonymised and told its partition, or refused with every reason.
+"""The rules of the door: a record is validated, anonymised and told its partition, or refused with reasons.
 
 Standard library only and no AWS: the same rules take a stream record, a row of a file and a re-driven record.
 """
@@ -104,12 +104,8 @@ class Table:
         return stored[self.event_time][:10] if self.event_time else ALL
 
     def row(self, texts: dict[str, str]) -> dict[str, Any]:
-        """A CSV row as a record."""
-        known = self.columns
-        return {
-            column: from_text(known[column], text) if column in known else text
-            for column, text in texts.items()
-        }
+        """A CSV row as a record; its header was checked."""
+        return {column: from_text(self.columns[column], text) for column, text in texts.items()}
 
     def quarantined(
         self,
@@ -122,8 +118,8 @@ class Table:
     ) -> dict[str, Any]:
         """What quarantine keeps of a refused record: the first reason in front, no identifier in the clear.
 
-        A classified value that was refused itself cannot be checked again once it is a token, so it is withheld,
-        and such a record gets no seal: only its source can send it again.
+        A classified value that was refused itself could not be checked again once it is a token, so it is
+        withheld, and such a record gets no seal: only its source can send it again.
         """
         withheld = sorted(
             {one.column for one in violations if one.column and one.got == REDACTED} & record.keys()
