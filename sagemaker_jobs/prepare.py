@@ -28,7 +28,7 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], root: Path) -> 
 
 
 def write_csv(path: Path, label: np.ndarray, matrix: np.ndarray) -> None:
-    """Missing values are written as nan: the algorithm reads an empty field as zero."""
+    """A missing value is written as nan, which the algorithm reads as missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -1,0 +1,271 @@
+"""Training: from features of the plan's windows to a model folder, or to a clear error."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import train
+from tabular import boosting, models, packaging, source, split
+from tabular.frame import FrameError
+
+from tests.any_model import WINDOWS, agreed, any_contract, any_frame, any_table, read_json, write_features
+
+
+def places(folder: Path, table: pa.Table | None = None, problem: str = "binary") -> train.Places:
+    write_features(folder / "data", any_table(problem=problem) if table is None else table)
+    return train.Places(
+        features=folder / "data",
+        model=folder / "model",
+        output=folder / "output",
+        checkpoints=folder / "checkpoints",
+    )
+
+
+def run(
+    at: train.Places, problem: str = "binary", contract: dict | None = None, **given: Any
+) -> models.BoosterModel:
+    compiled = contract or any_contract(problem)
+    argv = [
+        text
+        for name, value in {**WINDOWS, "run_id": "r1", **given}.items()
+        for text in (f"--{name}", str(value))
+    ]
+    arguments = train.parse_arguments(argv, compiled["model"]["hyperparameters"])
+    train.run(agreed(compiled), arguments, at, nthread=1)
+    model = models.load(at.model)
+    assert isinstance(model, models.BoosterModel)
+    return model
+
+
+@pytest.mark.parametrize(("problem", "loss"), [("binary", "logloss"), ("regression", "rmse")])
+def test_writes_a_model_its_curves_and_metric_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], problem: str, loss: str
+) -> None:
+    at = places(tmp_path, problem=problem)
+    model = run(at, problem)
+    story = read_json(at.model / "training.json")
+    printed = capsys.readouterr().out.splitlines()
+
+    assert model.content["windows"] == {
+        name: WINDOWS[name] for name in ("train_start", "train_end", "validation_end")
+    }
+    assert model.content["run_id"] == "r1"
+    assert (model.content["threshold"] is not None) == (problem == "binary")
+    assert len(printed) == len(story["rounds"])
+    assert f"validation-{loss}:{story['rounds'][0]['validation'][loss]:.6f}" in printed[0]
+    assert model.booster.num_boosted_rounds() == story["best_round"] + 1
+    assert story["rows"] == {"train": 60 * 25, "validation": 14 * 25}
+    assert read_json(at.output / "training.json") == story
+
+
+def test_stops_when_the_validation_loss_no_longer_falls(tmp_path: Path) -> None:
+    at = places(tmp_path)
+    run(at, num_round=200, early_stopping_rounds=4)
+    story = read_json(at.model / "training.json")
+    losses = [scores["validation"]["logloss"] for scores in story["rounds"]]
+    assert story["stopped_early"]
+    assert len(losses) == story["best_round"] + 1 + 4
+    assert story["best_round"] == int(np.argmin(losses))
+
+
+def test_equal_input_gives_an_equal_model(tmp_path: Path) -> None:
+    first, second = places(tmp_path / "a"), places(tmp_path / "b")
+    run(first)
+    run(second)
+    for name in ("model.json", "booster.ubj", "training.json"):
+        assert (first.model / name).read_bytes() == (second.model / name).read_bytes()
+
+
+def test_an_interrupted_training_ends_with_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = places(tmp_path / "whole"), places(tmp_path / "broken")
+    run(whole, checkpoint_rounds=5)
+
+    def interrupt(number: int, _scores: object) -> None:
+        if number == 12:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "_report", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(broken, checkpoint_rounds=5)
+    monkeypatch.undo()
+    run(broken, checkpoint_rounds=5)
+
+    assert read_json(broken.model / "training.json")["resumed_at"] == 10
+    for name in ("model.json", "booster.ubj"):
+        assert (whole.model / name).read_bytes() == (broken.model / name).read_bytes()
+
+
+def test_a_checkpoint_of_other_settings_or_damaged_is_left_aside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = places(tmp_path)
+    run(at, checkpoint_rounds=5)
+    newest = sorted(at.checkpoints.iterdir())[-1]
+    newest.write_bytes(b"half a file")
+    run(at, checkpoint_rounds=5, eta=0.2)
+    printed = capsys.readouterr().out
+    assert "is damaged and is left aside" in printed
+    assert "is of other data or settings and is left aside" in printed
+    assert read_json(at.model / "training.json")["resumed_at"] is None
+
+
+def test_the_rows_after_the_validation_window_change_nothing(tmp_path: Path) -> None:
+    table = any_table()
+    known = np.array(table.column("event_date").to_pylist()) < WINDOWS["validation_end"]
+    first, second = places(tmp_path / "a", table), places(tmp_path / "b", table.filter(pa.array(known)))
+    run(first)
+    run(second)
+    assert (first.model / "booster.ubj").read_bytes() == (second.model / "booster.ubj").read_bytes()
+
+
+def test_fails_when_the_model_is_no_better_than_the_rule(tmp_path: Path) -> None:
+    with pytest.raises(boosting.TrainingDiverged, match="the rule baseline reaches"):
+        run(places(tmp_path), eta=30.0, num_round=3)
+
+
+def test_fails_when_the_loss_is_not_a_number(tmp_path: Path) -> None:
+    table = any_table(problem="regression")
+    label = np.array(table.column("label").to_pylist())
+    label[5] = 3e38
+    wild = table.set_column(table.column_names.index("label"), "label", pa.array(label))
+    with pytest.raises(boosting.TrainingDiverged, match="round 0: train rmse is (inf|nan)"):
+        run(places(tmp_path, wild), "regression", eta=1.0)
+
+
+def with_label(value: float) -> pa.Table:
+    table = any_table()
+    return table.set_column(table.column_names.index("label"), "label", pa.array(np.full(len(table), value)))
+
+
+@pytest.mark.parametrize(
+    ("table", "given", "error", "says"),
+    [
+        pytest.param(
+            with_label(1.0),
+            {},
+            train.TrainingDataError,
+            "every label of the training window is 1",
+            id="one class",
+        ),
+        pytest.param(
+            with_label(np.nan), {}, split.SplitError, "holds 0 labelled rows", id="no label is known"
+        ),
+        pytest.param(
+            any_table(1),
+            {},
+            split.SplitError,
+            r"the training window \[2024-01-01, 2024-03-01\) holds 60 labelled rows, at least 100",
+            id="too few rows",
+        ),
+        pytest.param(
+            any_table().drop_columns(["town"]),
+            {},
+            FrameError,
+            "lacks the column town",
+            id="a feature is absent",
+        ),
+        pytest.param(
+            any_table(),
+            {"train_start": "2023-01-01", "train_end": "2023-06-01"},
+            split.SplitError,
+            "holds 0 labelled rows",
+            id="empty window",
+        ),
+        pytest.param(
+            any_table(),
+            {"validation_end": "2024-02-01"},
+            split.SplitError,
+            "the windows overlap",
+            id="windows overlap",
+        ),
+        pytest.param(
+            any_table(),
+            {"train_end": "March"},
+            split.SplitError,
+            "train_end is 'March': allowed is a date",
+            id="no date",
+        ),
+        pytest.param(
+            any_table(),
+            {"depth": 3},
+            train.HyperparameterError,
+            "--depth is unknown, allowed are alpha",
+            id="unknown hyperparameter",
+        ),
+        pytest.param(
+            any_table(),
+            {"max_depth": "deep"},
+            train.HyperparameterError,
+            "invalid int value: 'deep'",
+            id="hyperparameter of the wrong type",
+        ),
+    ],
+)
+def test_says_why_it_cannot_train(
+    tmp_path: Path, table: pa.Table, given: dict, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
+        run(places(tmp_path, table), **given)
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_key_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    table = any_table()
+    with pytest.raises(FrameError, match="1 keys more than once"):
+        run(places(tmp_path, pa.concat_tables([table, table.slice(0, 1)])))
+
+
+def test_uses_more_threads_only_where_there_are_four() -> None:
+    assert [train.threads({"SM_NUM_CPUS": count}) for count in ("1", "2", "4", "16")] == [1, 1, 4, 16]
+    assert train.threads({}) == 1
+
+
+def test_the_model_answers_better_than_chance_on_later_rows(tmp_path: Path) -> None:
+    model = run(places(tmp_path))
+    later = any_frame().between(WINDOWS["validation_end"], WINDOWS["holdout_end"])
+    scores = model.scores(later)
+    assert scores[later.label == 1].mean() > scores[later.label == 0].mean() + 0.15
+
+
+def test_runs_under_the_training_toolkit(tmp_path: Path) -> None:
+    base = tmp_path / "ml"
+    code = base / "input" / "data" / "code"
+    code.mkdir(parents=True)
+    files = source.files() | {"contract.json": json.dumps(any_contract()).encode()}
+    (code / "sourcedir.tar.gz").write_bytes(packaging.archive(files))
+    write_features(base / "input" / "data" / "features", any_table())
+    config = base / "input" / "config"
+    config.mkdir()
+    hyperparameters = {
+        **WINDOWS,
+        "run_id": "r1",
+        "sagemaker_program": "train.py",
+        "sagemaker_submit_directory": str(code / "sourcedir.tar.gz"),
+    }
+    channels = {name: {"TrainingInputMode": "File"} for name in ("features", "code")}
+    (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
+    (config / "inputdataconfig.json").write_text(json.dumps(channels))
+    (config / "resourceconfig.json").write_text(
+        json.dumps({"current_host": "localhost", "hosts": ["localhost"]})
+    )
+    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "ML_ROOT": str(base)}
+
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "train")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "validation-logloss:" in done.stdout
+    assert models.load(base / "model").content["kind"] == "xgboost"
