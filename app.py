@@ -17,7 +17,18 @@ from stacks.data.stack import DataStack
 
 def build(app: cdk.App, settings: Settings, contract: dict[str, Any]) -> cdk.App:
     base = BaseStack(app, "Base", settings=settings)
-    DataStack(app, "Data", settings=settings, contract=contract, base=base)
+    data = DataStack(
+        app,
+        "Data",
+        settings=settings,
+        contract=contract,
+        keys=base.keys.ring,
+        buckets=base.buckets,
+        functions=base.functions,
+        jobs=base.network.place(base.network.jobs),
+        endpoint_id=base.network.s3.vpc_endpoint_id,
+        boundary=base.boundary,
+    )
     cdk.Tags.of(app).add("project", PROJECT)
     cdk.Tags.of(app).add("profile", settings.profile)
     return app

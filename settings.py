@@ -87,7 +87,6 @@ class IngestSettings:
     buffer_mb: int
     buffer_seconds: int
     reserved_concurrency: int | None  # per function; a new account has 10 in all, and 10 must stay unreserved
-    secret_recovery_days: int  # the token key can be restored for so long
 
     def __post_init__(self) -> None:
         if self.shards is not None:
@@ -103,9 +102,6 @@ class LakeSettings:
     raw_retention_days: int
     quarantine_retention_days: int
     superseded_retention_days: int  # earlier versions of objects, and parts of uploads that never ended
-    run_retention_days: (
-        int  # a run folder that no catalogue partition has pointed at; publishing keeps live ones
-    )
     capture_retention_days: int
     result_retention_days: int
     access_log_retention_days: int
@@ -163,7 +159,9 @@ class DeploySettings:
     challenger_share: float  # of the traffic, while a challenger bakes
     canary_seconds: int  # how long the alarms watch the canary before the rest follows
     bake_minutes: int  # how long a challenger bakes before it is judged, and between two judgements
-    max_bake_checks: int  # a challenger that is not decided by then goes; labels and monthly reports need their time
+    max_bake_checks: (
+        int  # a challenger that is not decided by then goes; labels and monthly reports need their time
+    )
     capture_percent: int
 
     def __post_init__(self) -> None:
@@ -186,7 +184,9 @@ class MonitorSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainSettings:
-    is_scheduled: bool  # False: the schedules are there, switched off; runs are started by hand or by an alarm
+    is_scheduled: (
+        bool  # False: the schedules are there, switched off; runs are started by hand or by an alarm
+    )
     refresh_schedule: str  # EventBridge Scheduler expressions, UTC
     retrain_schedule: str
     retrains_on_drift: bool  # an alarm on the model's quality starts a run
@@ -244,14 +244,12 @@ SANDBOX = Settings(
         buffer_mb=64,
         buffer_seconds=60,
         reserved_concurrency=None,
-        secret_recovery_days=7,
     ),
     lake=LakeSettings(
         landing_retention_days=7,
         raw_retention_days=90,
         quarantine_retention_days=30,
         superseded_retention_days=7,
-        run_retention_days=90,
         capture_retention_days=30,
         result_retention_days=7,
         access_log_retention_days=30,
@@ -308,14 +306,12 @@ PRODUCTION = Settings(
         buffer_mb=128,
         buffer_seconds=300,
         reserved_concurrency=50,
-        secret_recovery_days=30,
     ),
     lake=LakeSettings(
         landing_retention_days=30,
         raw_retention_days=1_096,
         quarantine_retention_days=180,
         superseded_retention_days=30,
-        run_retention_days=730,
         capture_retention_days=400,
         result_retention_days=30,
         access_log_retention_days=400,

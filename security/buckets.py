@@ -77,7 +77,9 @@ class PrivateBucket(s3.Bucket):
         if notifies:
             # As a property too: the L2 brings a custom resource with a function to set it.
             resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
-                event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+                event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
+                    event_bridge_enabled=True
+                )
             )
         self._deny_other_keys(key)
         if reach is not None:
@@ -106,7 +108,10 @@ class PrivateBucket(s3.Bucket):
         self._deny(
             "DenyOtherKeys",
             ["s3:PutObject"],
-            {"Null": {f"{asked}-aws-kms-key-id": "false"}, "StringNotEquals": {f"{asked}-aws-kms-key-id": key.key_arn}},
+            {
+                "Null": {f"{asked}-aws-kms-key-id": "false"},
+                "StringNotEquals": {f"{asked}-aws-kms-key-id": key.key_arn},
+            },
         )
         self._deny("DenyCustomerKeys", ["s3:PutObject"], {"Null": {f"{asked}-customer-algorithm": "false"}})
 

@@ -12,6 +12,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from security import grants
@@ -31,8 +32,12 @@ class FunctionPlatform:
     vpc: ec2.IVpc
     subnets: ec2.SubnetSelection
     security_group: ec2.ISecurityGroup
-    networking: iam.IManagedPolicy  # what Lambda needs to put a function into the VPC; denied to the code itself
+    networking: (
+        iam.IManagedPolicy
+    )  # what Lambda needs to put a function into the VPC; denied to the code itself
     tracing: iam.IManagedPolicy
+    dead_letters: sqs.IQueue  # events that a function failed on, after Lambda's retries
+    dead_letter_key: kms.IKey
 
 
 class ScopedFunction(lambda_.Function):
@@ -75,10 +80,13 @@ class ScopedFunction(lambda_.Function):
             vpc_subnets=platform.subnets if in_vpc else None,
             security_groups=[platform.security_group] if in_vpc else None,
         )
-        # As a property of the resource: the L2 adds its own statement on "*" to every role.
-        cast(lambda_.CfnFunction, self.node.default_child).tracing_config = (
-            lambda_.CfnFunction.TracingConfigProperty(mode="Active")
+        # As properties of the resource: the L2 adds statements of its own, on "*" and with wildcard actions.
+        resource = cast(lambda_.CfnFunction, self.node.default_child)
+        resource.tracing_config = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
+        resource.dead_letter_config = lambda_.CfnFunction.DeadLetterConfigProperty(
+            target_arn=platform.dead_letters.queue_arn
         )
+        grants.send_messages(self.scoped_role, platform.dead_letters, platform.dead_letter_key)
         grants.allow(
             self.scoped_role, ["logs:CreateLogStream", "logs:PutLogEvents"], [log_group.log_group_arn]
         )

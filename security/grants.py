@@ -76,15 +76,14 @@ def use_key(
     allow(role, actions, [key.key_arn], conditions=conditions)
 
 
-def read_secret(role: iam.Role, secret: secretsmanager.ISecret, key: kms.IKey) -> None:
-    allow(role, ["secretsmanager:GetSecretValue"], [secret.secret_arn])
-    use_key(
-        role, key, ["kms:Decrypt"], through="secretsmanager", context={"SecretARN": secret.secret_arn}
-    )
+def read_secret(role: iam.Role, secret: secretsmanager.CfnSecret, key: kms.IKey) -> None:
+    arn = secret.ref
+    allow(role, ["secretsmanager:GetSecretValue"], [arn])
+    use_key(role, key, ["kms:Decrypt"], through="secretsmanager", context={"SecretARN": arn})
 
 
 def put_records(role: iam.Role, stream: kinesis.IStream, key: kms.IKey) -> None:
-    allow(role, ["kinesis:PutRecord", "kinesis:PutRecords"], [stream.stream_arn])
+    allow(role, ["kinesis:PutRecords"], [stream.stream_arn])
     use_key(role, key, ["kms:GenerateDataKey"], through="kinesis")
 
 
@@ -100,7 +99,9 @@ def invoke(role: iam.Role, function: lambda_.IFunction) -> None:
 
 def _on_objects(role: iam.Role, bucket: s3.IBucket, prefix: str, actions: list[str]) -> None:
     if prefix and not prefix.endswith("/"):
-        raise ValueError(f"{role.node.path}: the prefix must end with a slash, got {prefix!r}: write {prefix + '/'!r}")
+        raise ValueError(
+            f"{role.node.path}: the prefix must end with a slash, got {prefix!r}: write {prefix + '/'!r}"
+        )
     allow(role, actions, [bucket.arn_for_objects(f"{prefix}*")])
     acknowledge_objects(
         role,

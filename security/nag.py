@@ -61,4 +61,6 @@ def _flat(value: Any) -> str:
             return f"<{name}.{attribute}>"
         case {"Fn::Join": [separator, parts]}:
             return str(separator).join(_flat(part) for part in parts)
-    raise ValueError(f"cannot name {value!r} in an acknowledgement: use literals, Ref, Fn::GetAtt or Fn::Join")
+    raise ValueError(
+        f"cannot name {value!r} in an acknowledgement: use literals, Ref, Fn::GetAtt or Fn::Join"
+    )

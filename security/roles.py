@@ -49,6 +49,11 @@ class PersonRole(iam.Role):
         super().__init__(scope, construct_id, assumed_by=iam.AccountRootPrincipal(), path=path)
 
 
+def roles_below(prefix: str, folder: str) -> str:
+    """ARN pattern of the roles with the path `/<prefix>/<folder>/`."""
+    return f"{ROLE_ARN}/{prefix}/{folder}/*"
+
+
 def arn(service: str, resource: str) -> str:
     """ARN of a resource of this account and Region."""
     return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"

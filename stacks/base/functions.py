@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from security.functions import FunctionPlatform
@@ -14,10 +16,17 @@ from stacks.base.network import Network
 
 
 class Functions(Construct):
-    """Two policies, shared by all functions: they are Lambda's needs, not the functions'."""
+    """Two policies that all functions share (Lambda's needs, not theirs), and a queue for what they failed on."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, keys: Keys, network: Network, logs: LogKeeping
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        prefix: str,
+        keys: Keys,
+        network: Network,
+        logs: LogKeeping,
     ) -> None:
         super().__init__(scope, construct_id)
         self.platform = FunctionPlatform(
@@ -28,13 +37,46 @@ class Functions(Construct):
             security_group=network.functions,
             networking=self._networking(network),
             tracing=self._tracing(),
+            dead_letters=self._dead_letters(keys, prefix),
+            dead_letter_key=keys.messages,
         )
+
+    def _dead_letters(self, keys: Keys, prefix: str) -> sqs.Queue:
+        queue = sqs.Queue(
+            self,
+            "DeadLetters",
+            encryption=sqs.QueueEncryption.KMS,
+            encryption_master_key=keys.messages,
+            enforce_ssl=True,
+            retention_period=Duration.days(14),
+        )
+        queue.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sqs:SendMessage"],
+                principals=[iam.ServicePrincipal("events.amazonaws.com")],
+                resources=[queue.queue_arn],
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                    "ArnLike": {"aws:SourceArn": arn("events", f"rule/{prefix}-*")},
+                },
+            )
+        )
+        acknowledge(
+            queue,
+            "SQS3",
+            reason="It is itself the dead letter queue of the functions and rules; only people read it.",
+        )
+        return queue
 
     def _networking(self, network: Network) -> iam.ManagedPolicy:
         interfaces = arn("ec2", "network-interface/*")
         places = [arn("ec2", f"subnet/{subnet}") for subnet in network.subnet_ids]
         places.append(arn("ec2", f"security-group/{network.functions.security_group_id}"))
-        attach = ["ec2:AssignPrivateIpAddresses", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"]
+        attach = [
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:DeleteNetworkInterface",
+            "ec2:UnassignPrivateIpAddresses",
+        ]
         describe = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
         policy = iam.ManagedPolicy(
             self,
@@ -53,7 +95,9 @@ class Functions(Construct):
                 ),
             ],
         )
-        reason = "Lambda names its interfaces itself; only in our subnets and group, and denied to function code."
+        reason = (
+            "Lambda names its interfaces itself; only in our subnets and group, and denied to function code."
+        )
         acknowledge_wildcard(policy, interfaces, reason=reason)
         acknowledge(
             policy,

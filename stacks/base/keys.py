@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from security.keys import KeyRing
 from security.roles import arn
 from settings import Settings
 
@@ -38,6 +39,14 @@ class Keys(Construct):
         self._serve_logs(settings.prefix)
         self._serve_trail(settings.prefix)
         self._serve_messages()
+        self.ring = KeyRing(
+            lake=self.lake,
+            models=self.models,
+            stream=self.stream,
+            secrets=self.secrets,
+            logs=self.logs,
+            messages=self.messages,
+        )
 
     def _key(self, construct_id: str, description: str) -> kms.Key:
         base = self._settings.base
@@ -56,7 +65,14 @@ class Keys(Construct):
         _allow(
             self.logs,
             f"logs.{Aws.REGION}",
-            ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"],
+            [
+                "kms:Encrypt",
+                "kms:Decrypt",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+                "kms:GenerateDataKey",
+                "kms:DescribeKey",
+            ],
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         )
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from aws_cdk import Aws, CfnMapping
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from security.endpoints import PREFIX_LISTS, buckets_of, only_ours
+from security.jobs import JobNetwork
 from security.logs import LogKeeping, PrivateLogGroup
-from security.nag import acknowledge_wildcard
 from security.roles import ServiceRole, arn
 from settings import Settings
-
-HTTPS = ec2.Port.tcp(443)
 
 
 class Network(Construct):
@@ -50,6 +50,10 @@ class Network(Construct):
         )
         self._interfaces()
 
+    def place(self, group: ec2.ISecurityGroup) -> JobNetwork:
+        """Where a job or a model container runs, wearing `group`."""
+        return JobNetwork(vpc=self.vpc, subnet_ids=self.subnet_ids, security_group=group)
+
     @property
     def subnet_ids(self) -> list[str]:
         return [subnet.subnet_id for subnet in self.vpc.isolated_subnets]
@@ -80,27 +84,45 @@ class Network(Construct):
 
     def _security_groups(self) -> None:
         lists = CfnMapping(self, "PrefixLists", mapping=PREFIX_LISTS)
-        s3 = ec2.Peer.prefix_list(lists.find_in_map(Aws.REGION, "s3"))
-        dynamodb = ec2.Peer.prefix_list(lists.find_in_map(Aws.REGION, "dynamodb"))
-        self.endpoints = self._group("Endpoints", "Interface endpoints: AWS services")
-        self.functions = self._group("Functions", "Lambda functions")
-        self.jobs = self._group("Jobs", "Glue jobs")
-        self.training = self._group("Training", "SageMaker training and processing jobs")
-        self.serving = self._group("Serving", "SageMaker model containers")
-        for group in (self.functions, self.jobs, self.training, self.serving):
-            group.add_egress_rule(s3, HTTPS, "S3 through its gateway")
-        self.functions.add_egress_rule(dynamodb, HTTPS, "DynamoDB through its gateway")
+        to_s3 = _to_list(lists.find_in_map(Aws.REGION, "s3"), "S3 through its gateway")
+        to_dynamodb = _to_list(lists.find_in_map(Aws.REGION, "dynamodb"), "DynamoDB through its gateway")
+        self.endpoints = self._group("Endpoints", "Interface endpoints: AWS services", [_nothing()])
+        to_endpoints = ec2.CfnSecurityGroup.EgressProperty(
+            ip_protocol="tcp",
+            from_port=443,
+            to_port=443,
+            destination_security_group_id=self.endpoints.security_group_id,
+            description="Interface endpoints",
+        )
+        self.functions = self._group("Functions", "Lambda functions", [to_endpoints, to_s3, to_dynamodb])
+        self.jobs = self._group("Jobs", "Glue jobs", [to_endpoints, to_s3])
+        self.training = self._group("Training", "SageMaker training and processing jobs", [to_s3])
+        self.serving = self._group("Serving", "SageMaker model containers", [to_s3])
         for group in (self.functions, self.jobs):
-            group.add_egress_rule(self.endpoints, HTTPS, "Interface endpoints")
-            self.endpoints.add_ingress_rule(group, HTTPS, "AWS APIs")
+            self.endpoints.add_ingress_rule(group, ec2.Port.tcp(443), "AWS APIs")
         # Spark's driver and executors talk to each other on ports they choose; Glue refuses a group without this.
         self.jobs.add_ingress_rule(self.jobs, ec2.Port.all_tcp(), "Spark, among the nodes of a job")
-        self.jobs.add_egress_rule(self.jobs, ec2.Port.all_tcp(), "Spark, among the nodes of a job")
+        ec2.CfnSecurityGroupEgress(
+            self,
+            "JobsAmongThemselves",
+            group_id=self.jobs.security_group_id,
+            destination_security_group_id=self.jobs.security_group_id,
+            ip_protocol="tcp",
+            from_port=0,
+            to_port=65535,
+            description="Spark, among the nodes of a job",
+        )
 
-    def _group(self, construct_id: str, description: str) -> ec2.SecurityGroup:
-        return ec2.SecurityGroup(
+    def _group(
+        self, construct_id: str, description: str, egress: list[ec2.CfnSecurityGroup.EgressProperty]
+    ) -> ec2.SecurityGroup:
+        group = ec2.SecurityGroup(
             self, construct_id, vpc=self.vpc, allow_all_outbound=False, description=description
         )
+        # Inside the group: the L2 makes resources of their own for rules to prefix lists and leaves the group without
+        # a rule, for which EC2 adds one that lets everything out.
+        cast(ec2.CfnSecurityGroup, group.node.default_child).security_group_egress = egress
+        return group
 
     def _gateway(
         self, construct_id: str, service: ec2.IGatewayVpcEndpointService, policy: list[iam.PolicyStatement]
@@ -118,7 +140,13 @@ class Network(Construct):
         return [only_ours(actions, buckets_of(self._settings.stack_name("data")))]
 
     def _dynamodb_policy(self) -> list[iam.PolicyStatement]:
-        actions = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"]
+        actions = [
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:Query",
+        ]
         return [only_ours(actions, [arn("dynamodb", f"table/{self._settings.stack_name('operations')}-*")])]
 
     def _interfaces(self) -> None:
@@ -138,7 +166,9 @@ class Network(Construct):
         self._interface(
             "Kinesis",
             service.KINESIS_STREAMS,
-            only_ours(["kinesis:PutRecords"], [arn("kinesis", f"stream/{self._settings.stack_name('data')}-*")]),
+            only_ours(
+                ["kinesis:PutRecords"], [arn("kinesis", f"stream/{self._settings.stack_name('data')}-*")]
+            ),
         )
         # plan_run: which model is the champion.
         self._interface(
@@ -148,7 +178,9 @@ class Network(Construct):
         self._interface(
             "Logs",
             service.CLOUDWATCH_LOGS,
-            only_ours(["logs:CreateLogStream", "logs:PutLogEvents"], [arn("logs", f"log-group:/aws/*/{prefix}-*")]),
+            only_ours(
+                ["logs:CreateLogStream", "logs:PutLogEvents"], [arn("logs", f"log-group:/aws/*/{prefix}-*")]
+            ),
         )
 
     def _interface(
@@ -164,6 +196,23 @@ class Network(Construct):
             subnets=self.subnets,
         )
         endpoint.add_to_policy(policy)
+
+
+def _to_list(prefix_list: str, description: str) -> ec2.CfnSecurityGroup.EgressProperty:
+    return ec2.CfnSecurityGroup.EgressProperty(
+        ip_protocol="tcp",
+        from_port=443,
+        to_port=443,
+        destination_prefix_list_id=prefix_list,
+        description=description,
+    )
+
+
+def _nothing() -> ec2.CfnSecurityGroup.EgressProperty:
+    """A rule that lets nothing out: EC2 gives a group without any rule one that lets everything out."""
+    return ec2.CfnSecurityGroup.EgressProperty(
+        ip_protocol="icmp", from_port=252, to_port=86, cidr_ip="255.255.255.255/32", description="Nothing"
+    )
 
 
 CATALOGUE_ACTIONS = [

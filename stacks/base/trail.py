@@ -65,7 +65,9 @@ class Trail(Construct):
             key=keys.logs,
             keeping=keeping,
             lifecycle_rules=[s3.LifecycleRule(id="expire", expiration=days)],
-            object_lock_default_retention=s3.ObjectLockRetention.governance(days) if base.trail_is_locked else None,
+            object_lock_default_retention=s3.ObjectLockRetention.governance(days)
+            if base.trail_is_locked
+            else None,
         )
         principal = iam.ServicePrincipal("cloudtrail.amazonaws.com")
         source: dict[str, Any] = {"aws:SourceArn": self._arn}
@@ -107,7 +109,9 @@ def _selectors(data_stack: str) -> list[cloudtrail.CfnTrail.AdvancedEventSelecto
     ]
 
 
-def access_log_bucket(scope: Construct, construct_id: str, settings: Settings, removal: RemovalPolicy) -> s3.Bucket:
+def access_log_bucket(
+    scope: Construct, construct_id: str, settings: Settings, removal: RemovalPolicy
+) -> s3.Bucket:
     """Where S3 writes who asked for which object; S3's own keys, see docs/decisions/0006-access-log-encryption.md."""
     bucket = s3.Bucket(
         scope,

@@ -1,0 +1,137 @@
+"""Queries: a workgroup that limits what a query may read and encrypts what it finds, and the role of those who ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import aws_athena as athena
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from security import grants
+from security.nag import acknowledge_wildcard
+from security.roles import PersonRole, arn
+from settings import Settings
+from stacks.data.catalogue import FEATURES, PARTITION
+from stacks.data.lake import ANALYSTS, Lake
+
+MEBIBYTE = 1024 * 1024
+
+
+class Queries(Construct):
+    """
+    workgroup  every query of the named ones and of people runs in it; its settings cannot be overridden
+    analyst    asks the catalogue through Athena, and reads the reports of runs; no raw records, no landing files
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        contract: dict[str, Any],
+        lake: Lake,
+        key: kms.IKey,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        # Named: one asks for a workgroup by its name, on every call.
+        self.workgroup_name = settings.prefix
+        self.workgroup = athena.CfnWorkGroup(
+            self,
+            "WorkGroup",
+            name=self.workgroup_name,
+            description="Queries over the lake",
+            recursive_delete_option=not settings.base.keep_on_destroy,
+            work_group_configuration=_configuration(settings, lake, key),
+        )
+        self._named(settings.database, contract)
+        self.analyst = PersonRole(self, "Analyst", path=f"/{settings.prefix}/{ANALYSTS}/")
+        self._let_ask(settings.database, lake)
+
+    def _named(self, database: str, contract: dict[str, Any]) -> None:
+        for name, (description, text) in queries(contract).items():
+            query = athena.CfnNamedQuery(
+                self,
+                name,
+                database=database,
+                description=description,
+                name=description,
+                query_string=text,
+                work_group=self.workgroup_name,
+            )
+            query.node.add_dependency(self.workgroup)
+
+    def _let_ask(self, database: str, lake: Lake) -> None:
+        asking = ("GetNamedQuery", "GetQueryExecution", "GetQueryResults", "GetWorkGroup", "ListNamedQueries")
+        acting = ("StartQueryExecution", "StopQueryExecution")
+        grants.allow(
+            self.analyst,
+            [f"athena:{action}" for action in (*asking, *acting)],
+            [arn("athena", f"workgroup/{self.workgroup_name}")],
+        )
+        tables = arn("glue", f"table/{database}/*")
+        grants.allow(
+            self.analyst,
+            [
+                f"glue:{action}"
+                for action in ("GetDatabase", "GetPartition", "GetPartitions", "GetTable", "GetTables")
+            ],
+            [arn("glue", "catalog"), arn("glue", f"database/{database}"), tables],
+        )
+        acknowledge_wildcard(
+            self.analyst,
+            tables,
+            reason="Every table of this one database holds tokens in place of identifiers; reading its schema only.",
+        )
+        grants.read_objects(self.analyst, lake.curated, "curated/")
+        grants.read_objects(self.analyst, lake.features, "features/")
+        grants.read_objects(self.analyst, lake.models, "runs/")
+        grants.read_objects(self.analyst, lake.models, "monitor/")
+        grants.read_objects(self.analyst, lake.results, "results/")
+        grants.write_objects(self.analyst, lake.results, "results/")
+        grants.allow(self.analyst, ["s3:GetBucketLocation"], [lake.results.bucket_arn])
+
+
+def _configuration(
+    settings: Settings, lake: Lake, key: kms.IKey
+) -> athena.CfnWorkGroup.WorkGroupConfigurationProperty:
+    return athena.CfnWorkGroup.WorkGroupConfigurationProperty(
+        bytes_scanned_cutoff_per_query=settings.lake.query_scan_limit_mb * MEBIBYTE,
+        enforce_work_group_configuration=True,
+        publish_cloud_watch_metrics_enabled=True,
+        result_configuration=athena.CfnWorkGroup.ResultConfigurationProperty(
+            encryption_configuration=athena.CfnWorkGroup.EncryptionConfigurationProperty(
+                encryption_option="SSE_KMS", kms_key=key.key_arn
+            ),
+            output_location=f"s3://{lake.results.bucket_name}/results/",
+        ),
+    )
+
+
+def queries(contract: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Construct id -> (what it answers, SQL), for any contract."""
+    counts = "\nUNION ALL\n".join(
+        f"SELECT '{table}' AS table_name, {PARTITION}, count(*) AS row_count FROM \"{table}\" GROUP BY {PARTITION}"
+        for table in [*contract["tables"], FEATURES]
+    )
+    gaps = ",\n".join(
+        f'  avg(CASE WHEN "{column}" IS NULL THEN 1.0 ELSE 0.0 END) AS "{column}"'
+        for column in contract["features"]["columns"]
+    )
+    return {
+        "RowsByMonth": ("Rows by table and month", f"{counts}\nORDER BY table_name, {PARTITION}"),  # noqa: S608
+        "LabelByMonth": (
+            "Labels by month: how many are known, and their mean",
+            f"SELECT {PARTITION}, count(*) AS row_count, count(label) AS labelled, avg(label) AS mean_label\n"  # noqa: S608
+            f"FROM {FEATURES} GROUP BY {PARTITION} ORDER BY {PARTITION}",
+        ),
+        "MissingByMonth": (
+            "Share of missing values by feature and month",
+            f"SELECT {PARTITION},\n{gaps}\nFROM {FEATURES} GROUP BY {PARTITION} ORDER BY {PARTITION}",  # noqa: S608
+        ),
+        "FilesByMonth": (
+            "Which run's files the catalogue points at",
+            f'SELECT DISTINCT {PARTITION}, "$path" AS file FROM {FEATURES} ORDER BY {PARTITION}',  # noqa: S608
+        ),
+    }
