@@ -20,7 +20,8 @@ from botocore.config import Config
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 DEFAULT_PORT = 5700
-ROOT_ACCESS_KEY = "SANDBOXROOT"  # cannot be taken for a real key: those start with AKIA or ASIA
+# Twenty characters, because moto reads keys by their length; a real one starts with AKIA or ASIA.
+ROOT_ACCESS_KEY = "SANDBOXROOT000000000"
 ROOT_SECRET = "no-secret"  # noqa: S105 the account is loopback only and its signatures are not checked
 
 _LOOPBACK = re.compile(r"https?://(([a-z0-9.-]+\.)?localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/.*)?$", re.I)

@@ -1,0 +1,1 @@
+"""CloudFormation as AWS does it, deploying through the public APIs of the account: strict, never silent."""
