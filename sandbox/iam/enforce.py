@@ -19,7 +19,9 @@ from sandbox.iam import (
     sessions,
     store,
 )
+from sandbox.iam.conditions import PolicyError
 from sandbox.iam.evaluate import Decision, Policies, Policy, Principal, Request, decide
+from sandbox.iam.identity import service_context
 from sandbox.iam.parse import Parsed, UnparsedError
 from sandbox.iam.resource_table import ALWAYS
 from sandbox.iam.sessions import Session
@@ -54,9 +56,12 @@ def authorise(responder: Any, *_: Any) -> None:
     try:
         call = parse.parse(responder)
     except UnparsedError as error:
-        _refuse_unread(responder, session, str(error))
+        _refuse(responder, session, "unparsed", f"the sandbox cannot read this request: {error}")
         return
-    _check(responder, session, call)
+    try:
+        _check(responder, session, call)
+    except PolicyError as error:
+        _refuse(responder, session, "unreadable-policy", str(error))
 
 
 def _caller(responder: Any, request: Any) -> Session:
@@ -72,12 +77,12 @@ def _caller(responder: Any, request: Any) -> Session:
     return answers.refuse(responder, service, _protocol(responder), message, code)
 
 
-def _refuse_unread(responder: Any, session: Session, why: str) -> None:
-    decision = Decision(allowed=False, reason="unparsed")
-    _note(session.principal, f"?:{responder.boto3_service_name}", decision, session.name, why)
+def _refuse(responder: Any, session: Session, reason: str, why: str) -> None:
+    service = responder.boto3_service_name
+    decision = Decision(allowed=False, reason=reason)
+    _note(session.principal, f"?:{service}", decision, session.name, why)
     if _enforcing:
-        message = f"the sandbox cannot read this request: {why}"
-        answers.refuse(responder, responder.boto3_service_name, _protocol(responder), message)
+        answers.refuse(responder, service, _protocol(responder), why)
 
 
 def _check(responder: Any, session: Session, call: Parsed) -> None:
@@ -94,13 +99,37 @@ def _check(responder: Any, session: Session, call: Parsed) -> None:
     except Unmapped as error:
         wanted = [_unmapped(call, str(error))]
     for target in wanted:
-        decision = _decide(session, target, keys, endpoint)
-        _record(session, call, target, decision, path.endpoint)
+        policies = _policies(session, target, endpoint)
+        decision = _decide(session, target, keys, policies)
+        _record(session, call, target, decision, path.endpoint, _assumed(policies, target.action))
         if not decision.allowed and _enforcing:
             _answer(responder, session, call, target, decision)
 
 
-def _decide(session: Session, target: Target, keys: dict[str, object], endpoint: Policy | None) -> Decision:
+def _policies(session: Session, target: Target, endpoint: Policy | None) -> Policies:
+    policy, authoritative = store.resource_policy(target.action, target.resource)
+    if target.as_service:
+        return Policies(resource=policy, authoritative=authoritative)
+    # A forwarded call does not come through the caller's endpoint; passing a role is no call at all.
+    passes = "kms:viaservice" not in target.context and target.action != "iam:PassRole"
+    return Policies(
+        identity=store.identity_policies(session.principal),
+        boundary=store.boundary(session.principal),
+        session=session.policy,
+        resource=policy,
+        endpoint=endpoint if passes else None,
+        authoritative=authoritative,
+    )
+
+
+def _assumed(policies: Policies, action: str) -> tuple[str, ...]:
+    """Keys that some policy asked for and that are taken as given here."""
+    single = (policies.boundary, policies.session, policies.resource, policies.endpoint)
+    asked = [policy.keys(action) for policy in (*policies.identity, *single) if policy is not None]
+    return tuple(key for key in context.ASSUMED if any(key in keys for keys in asked))
+
+
+def _decide(session: Session, target: Target, keys: dict[str, object], policies: Policies) -> Decision:
     if target.action in ALWAYS:
         return _ALWAYS
     if not target.mapped and not session.deploys:
@@ -112,33 +141,15 @@ def _decide(session: Session, target: Target, keys: dict[str, object], endpoint:
     ):
         return Decision(allowed=False, reason=why)
     if target.as_service:
-        return _decide_service(target)
-    # A forwarded call does not come through the caller's endpoint; its keys are its own.
-    forwarded = "kms:viaservice" in target.context
-    own = target.context if forwarded else {**keys, **target.context}
-    policy, authoritative = store.resource_policy(target.action, target.resource)
-    principal = session.principal
+        principal = Principal(kind="service", arn=target.as_service)
+        own = {**service_context(target.as_service, None), **target.context}
+    else:
+        principal = session.principal
+        # A forwarded call brings all its keys with it: those of the caller's network are not among them.
+        own = target.context if "kms:viaservice" in target.context else {**keys, **target.context}
     return decide(
-        Request(principal=principal, action=target.action, resource=target.resource, context=own),
-        Policies(
-            identity=store.identity_policies(principal),
-            boundary=store.boundary(principal),
-            session=session.policy,
-            resource=policy,
-            endpoint=None if forwarded or target.action == "iam:PassRole" else endpoint,
-            authoritative=authoritative,
-        ),
+        Request(principal=principal, action=target.action, resource=target.resource, context=own), policies
     )
-
-
-def _decide_service(target: Target) -> Decision:
-    from sandbox.iam.identity import service_context
-
-    policy, authoritative = store.resource_policy(target.action, target.resource)
-    principal = Principal(kind="service", arn=target.as_service)
-    keys = {**service_context(target.as_service, None), **target.context}
-    request = Request(principal=principal, action=target.action, resource=target.resource, context=keys)
-    return decide(request, Policies(resource=policy, authoritative=authoritative))
 
 
 def _unmapped(call: Parsed, why: str) -> Target:
@@ -163,7 +174,14 @@ def _no_route(responder: Any, session: Session, call: Parsed, why: str) -> None:
         answers.refuse(responder, call.service, call.protocol, message, "NoRouteToService")
 
 
-def _record(session: Session, call: Parsed, target: Target, decision: Decision, endpoint: str) -> None:
+def _record(
+    session: Session,
+    call: Parsed,
+    target: Target,
+    decision: Decision,
+    endpoint: str,
+    assumed: tuple[str, ...],
+) -> None:
     principal = Principal(kind="service", arn=target.as_service) if target.as_service else session.principal
     record.add_decision(
         principal,
@@ -175,6 +193,7 @@ def _record(session: Session, call: Parsed, target: Target, decision: Decision, 
         mapped=target.mapped,
         network=endpoint,
         operation=call.operation,
+        assumed=assumed,
     )
 
 

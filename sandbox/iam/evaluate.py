@@ -75,6 +75,10 @@ class Policy:
         self.statements = tuple(_compile(index, item, variables) for index, item in enumerate(statements))
         self._by_action: dict[str, tuple[Statement, ...]] = {}
 
+    def keys(self, action: str) -> frozenset[str]:
+        """Condition keys, in lower case, that statements about the action ask for."""
+        return frozenset(c.lower for statement in self.about(action) for c in statement.conditions)
+
     def about(self, action: str) -> tuple[Statement, ...]:
         found = self._by_action.get(action)
         if found is None:

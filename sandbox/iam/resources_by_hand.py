@@ -271,6 +271,12 @@ def _publish(call: Parsed) -> list[Target] | None:
     return _own(call, "*") if call.params.get("PhoneNumber") else None
 
 
+def _assume(call: Parsed) -> list[Target] | None:
+    if call.params.get("PolicyArns"):
+        raise Unmapped("session policies by ARN are not evaluated; fix: give the policy itself, as Policy")
+    return None
+
+
 SERVICES: dict[str, Maker] = {
     "kms": _kms,
     "sqs": _sqs,
@@ -292,6 +298,7 @@ OPERATIONS: dict[str, Maker] = {
     "cloudwatch:PutDashboard": _dashboard,
     "cloudwatch:GetDashboard": _dashboard,
     "cloudwatch:DeleteDashboards": _dashboard,
+    "sts:AssumeRole": _assume,
     "sns:Unsubscribe": _topic_of_subscription,
     "sns:GetSubscriptionAttributes": _topic_of_subscription,
     "sns:SetSubscriptionAttributes": _topic_of_subscription,
