@@ -52,8 +52,9 @@ class JobRole(ServiceRole):
         image_repository_arn: str,
         volume_key: kms.IKey,
         log_groups: Sequence[str],
+        path: str | None = None,
     ) -> None:
-        super().__init__(scope, construct_id, service="sagemaker", source_arn=source_arn)
+        super().__init__(scope, construct_id, service="sagemaker", source_arn=source_arn, path=path)
         self._pull(image_repository_arn)
         self._join(network)
         self._log(log_groups)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3_assets as s3_assets
 
 from security.jobs import JobNetwork
 
@@ -62,7 +63,7 @@ def processing(
     image_uri: str,
     program: str,
     arguments: Mapping[str, str],
-    code_uri: str,
+    code: s3_assets.Asset,
     inputs: Sequence[Mapping[str, Any]],
     outputs: Sequence[Mapping[str, Any]],
     instance_type: str,
@@ -80,16 +81,15 @@ def processing(
         "'" + program + "'",
         *(word for option, path in arguments.items() for word in (f"'--{option}'", path)),
     ]
-    file = code_uri.rsplit("/", 1)[1]
     return {
         "ProcessingJobName.$": name,
         "RoleArn": role_arn,
         "AppSpecification": {
             "ImageUri": image_uri,
-            "ContainerEntrypoint": ["python3", f"/opt/ml/processing/input/code/{file}"],
+            "ContainerEntrypoint": ["python3", f"/opt/ml/processing/input/code/{code.s3_object_key}"],
             "ContainerArguments.$": f"States.Array({', '.join(words)})",
         },
-        "ProcessingInputs": [job_input("code", code_uri), *inputs],
+        "ProcessingInputs": [job_input("code", code.s3_object_url), *inputs],
         "ProcessingOutputConfig": {"KmsKeyId": key.key_arn, "Outputs": list(outputs)},
         "ProcessingResources": {
             "ClusterConfig": {

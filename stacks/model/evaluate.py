@@ -108,7 +108,7 @@ class Evaluate(Construct):
             image_uri=image_uri,
             program=program,
             arguments={name: f"$.plan.{name}" for name in ("run_id", *WINDOWS)},
-            code_uri=self.code.s3_object_url,
+            code=self.code,
             inputs=inputs,
             outputs=outputs,
             instance_type=settings.evaluate.instance_type,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_applicationautoscaling as scaling
-from aws_cdk import aws_kms as kms
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_ssm as ssm
@@ -18,12 +19,22 @@ from security import grants
 from security.functions import FunctionPlatform, ScopedFunction
 from security.images import Image
 from security.jobs import JobNetwork, JobRole
-from security.logs import LogKeeping, PrivateLogGroup
+from security.keys import KeyRing
+from security.logs import PrivateLogGroup
 from security.nag import acknowledge_wildcard
 from security.roles import PersonRole, arn
 from settings import Settings
+from stacks.operations.neighbours import Evaluate, Lake
 from stacks.operations.release import CHAMPION, SERVING, capture, guard, variant
-from stacks.operations.steps import Baseline, Lake
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """The champion of the first hour: the contract's rule."""
+
+    model_name: str
+    model_data_url: str
+    config_name: str
 
 
 class Deploy(Construct):
@@ -43,19 +54,18 @@ class Deploy(Construct):
         construct_id: str,
         *,
         settings: Settings,
-        contract: Mapping[str, Any],
-        platform: FunctionPlatform,
-        logs: LogKeeping,
+        keys: KeyRing,
         lake: Lake,
-        key: kms.IKey,
+        contract: Mapping[str, Any],
+        functions: FunctionPlatform,
         network: JobNetwork,
         image: Image,
-        baseline_model: s3_assets.Asset,
-        group_name: str,
-        alarm_names: list[str],
+        evaluate: Evaluate,
+        alarms: Sequence[cloudwatch.Alarm],
     ) -> None:
         super().__init__(scope, construct_id)
-        self._settings, self._key, self._lake = settings, key, lake
+        self._settings, self._key, self._lake = settings, keys.models, lake
+        baseline_model, group_name = evaluate.baseline_model, evaluate.group.model_package_group_name
         self.endpoint_name = endpoint_name(settings)
         self.role = self._role(network, image, baseline_model)
         self.model = self._model(image, network, baseline_model)
@@ -73,11 +83,13 @@ class Deploy(Construct):
             string_value="baseline",
             description="The model that the loop has promoted last, as JSON",
         )
-        resolved = self._resolve(contract, platform, group_name)
-        PrivateLogGroup(self, "Logs", keeping=logs, name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}")
-        self.endpoint = self._endpoint(resolved, alarm_names)
+        resolved = self._resolve(contract, functions, group_name)
+        PrivateLogGroup(
+            self, "Logs", keeping=functions.logs, name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}"
+        )
+        self.endpoint = self._endpoint(resolved, alarms)
         self._scale()
-        self.client = PersonRole(self, "Client", path=f"/{settings.prefix}/")
+        self.client = PersonRole(self, "Client", path=f"/{settings.prefix}/clients/")
         grants.allow(self.client, ["sagemaker:InvokeEndpoint"], [self.endpoint_arn])
 
     @property
@@ -93,6 +105,8 @@ class Deploy(Construct):
             self,
             "Role",
             source_arn=None,  # taken on for the model, the endpoint and transform jobs
+            # SageMaker delivers captures from outside the VPC: the captures bucket knows this folder of roles.
+            path=f"/{self._settings.prefix}/serving/",
             network=network,
             image_repository_arn=image.repository_arn,
             volume_key=self._key,
@@ -219,8 +233,10 @@ class Deploy(Construct):
         )
         grants.allow(role, ["sagemaker:ListEndpointConfigs", "sagemaker:ListModels"], ["*"])
 
-    def _endpoint(self, resolved: CustomResource, alarm_names: list[str]) -> sagemaker.CfnEndpoint:
-        policy = guard(self._settings.deploy, alarm_names)
+    def _endpoint(
+        self, resolved: CustomResource, alarms: Sequence[cloudwatch.Alarm]
+    ) -> sagemaker.CfnEndpoint:
+        policy = guard(self._settings.deploy, [alarm.alarm_name for alarm in alarms])
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
@@ -229,7 +245,7 @@ class Deploy(Construct):
             endpoint_config_name=resolved.get_att_string("EndpointConfigName"),
             deployment_config=_as_property(policy),
         )
-        endpoint.node.add_dependency(self.role)
+        endpoint.node.add_dependency(self.role, *alarms)
         return endpoint
 
     def _scale(self) -> None:

@@ -3,45 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aws_cdk import Duration
-from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 import bundles
 from security import grants
 from security.functions import FunctionPlatform, ScopedFunction
+from security.keys import KeyRing
 from security.roles import arn
 from settings import Settings
 from stacks.operations.definitions.parts import Functions
+from stacks.operations.deploy import Deploy
 from stacks.operations.ledger import Ledger
+from stacks.operations.neighbours import Lake
 
 NAMESPACE = "mlref/model"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lake:
-    """What the operations see of the data stack."""
-
-    raw: s3.IBucket
-    curated: s3.IBucket
-    features: s3.IBucket
-    models: s3.IBucket
-    captures: s3.IBucket
-    results: s3.IBucket
-    database: str  # name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """The champion of the first hour: the contract's rule."""
-
-    model_name: str
-    model_data_url: str
-    config_name: str
 
 
 class Steps(Construct):
@@ -59,16 +38,15 @@ class Steps(Construct):
         construct_id: str,
         *,
         settings: Settings,
-        contract: Mapping[str, Any],
-        platform: FunctionPlatform,
+        keys: KeyRing,
         lake: Lake,
+        contract: Mapping[str, Any],
+        functions: FunctionPlatform,
         ledger: Ledger,
-        champion: ssm.IStringParameter,
-        baseline: Baseline,
-        endpoint_name: str,
+        deploy: Deploy,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._contract, self._platform, self._lake = contract, platform, lake
+        self._contract, self._platform, self._lake = contract, functions, lake
         self._settings = settings
         environment = {
             "RAW_BUCKET": lake.raw.bucket_name,
@@ -76,13 +54,13 @@ class Steps(Construct):
             "FEATURES_BUCKET": lake.features.bucket_name,
             "MODELS_BUCKET": lake.models.bucket_name,
             "CAPTURES_BUCKET": lake.captures.bucket_name,
-            "DATABASE": lake.database,
-            "ENDPOINT_NAME": endpoint_name,
+            "DATABASE": settings.database,
+            "ENDPOINT_NAME": deploy.endpoint_name,
             "LEDGER_TABLE": ledger.table.table_name,
-            "CHAMPION_PARAMETER": champion.parameter_name,
-            "BASELINE_MODEL_NAME": baseline.model_name,
-            "BASELINE_MODEL_URL": baseline.model_data_url,
-            "BASELINE_CONFIG_NAME": baseline.config_name,
+            "CHAMPION_PARAMETER": deploy.champion.parameter_name,
+            "BASELINE_MODEL_NAME": deploy.baseline.model_name,
+            "BASELINE_MODEL_URL": deploy.baseline.model_data_url,
+            "BASELINE_CONFIG_NAME": deploy.baseline.config_name,
             "METRIC_NAMESPACE": NAMESPACE,
         }
         self.plan_run = self._function("PlanRun", "plan_run", environment, minutes=10)
@@ -92,7 +70,7 @@ class Steps(Construct):
         self.decide_promotion = self._function("DecidePromotion", "decide_promotion", environment)
         self.judge_challenger = self._function("JudgeChallenger", "judge_challenger", environment)
         self.publish_metrics = self._function("PublishMetrics", "publish_metrics", environment)
-        self._let_plan(ledger, champion)
+        self._let_plan(ledger, keys, deploy.champion)
         self._let_publish()
         self._let_judge()
 
@@ -130,7 +108,7 @@ class Steps(Construct):
             memory_mb=512,
         )
 
-    def _let_plan(self, ledger: Ledger, champion: ssm.IStringParameter) -> None:
+    def _let_plan(self, ledger: Ledger, keys: KeyRing, champion: ssm.StringParameter) -> None:
         role, lake = self.plan_run.scoped_role, self._lake
         grants.list_objects(role, lake.raw, "raw/")
         grants.list_objects(role, lake.captures, "captures/")
@@ -138,6 +116,7 @@ class Steps(Construct):
             grants.read_objects(role, lake.models, prefix)
             grants.write_objects(role, lake.models, prefix)
         grants.allow(role, ["dynamodb:GetItem"], [ledger.table.table_arn])
+        grants.use_key(role, keys.messages, ["kms:Decrypt"], through="dynamodb")
         grants.allow(role, ["ssm:GetParameter"], [champion.parameter_arn])
         self._catalogue(self.plan_run, ["glue:GetPartitions"])
 
@@ -167,7 +146,7 @@ class Steps(Construct):
 
     def _catalogue(self, function: ScopedFunction, actions: list[str]) -> None:
         """The tables of the contract, by their names."""
-        database = self._lake.database
+        database = self._settings.database
         tables = [*self._contract["tables"], "features"]
         grants.allow(
             function.scoped_role,

@@ -1,0 +1,102 @@
+"""Alerts: where people are told, and the alarms of every stage, named so that the message alone says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+from security.roles import arn
+from settings import Settings
+
+OVER = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
+UNDER = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
+QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
+
+
+class Alerts(Construct):
+    """
+    topic   encrypted; alarms, rules and state machines publish to it
+    alarms  by stage, in the order they were made; limits: metric and threshold of each, for the dashboard
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, key: kms.IKey) -> None:
+        super().__init__(scope, construct_id)
+        self._prefix = settings.prefix
+        self.alarms: dict[str, list[cloudwatch.Alarm]] = {}
+        self.limits: dict[str, list[tuple[str, float]]] = {}
+        self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True, display_name=settings.prefix)
+        for service, sources in (
+            ("cloudwatch", arn("cloudwatch", f"alarm:{settings.prefix} *")),
+            ("events", arn("events", f"rule/{settings.stack_name('operations')}-*")),
+        ):
+            self.topic.add_to_resource_policy(
+                iam.PolicyStatement(
+                    actions=["sns:Publish"],
+                    principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
+                    resources=[self.topic.topic_arn],
+                    conditions={
+                        "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                        "ArnLike": {"aws:SourceArn": sources},
+                    },
+                )
+            )
+        for address in settings.monitor.emails:
+            self.topic.add_subscription(subscriptions.EmailSubscription(address))
+
+    def alarm(
+        self,
+        stage: str,
+        title: str,
+        measured: cloudwatch.Metric,
+        threshold: float,
+        *,
+        when: cloudwatch.ComparisonOperator = OVER,
+        periods: int = 1,
+        missing: cloudwatch.TreatMissingData = QUIET,
+        why: str,
+    ) -> cloudwatch.Alarm:
+        """`title` is the alarm's line in docs/operations.md; `why` goes into the message."""
+        alarm = cloudwatch.Alarm(
+            self,
+            "".join(word.capitalize() for word in f"{stage} {title}".replace("-", " ").split()),
+            # Named, because people read it and the endpoint's roll-back refers to it.
+            alarm_name=f"{self._prefix} {stage}: {title}",
+            alarm_description=f"{why} What to do: docs/operations.md",
+            metric=measured,
+            threshold=threshold,
+            comparison_operator=when,
+            evaluation_periods=periods,
+            treat_missing_data=missing,
+        )
+        alarm.add_alarm_action(actions.SnsAction(self.topic))
+        alarm.add_ok_action(actions.SnsAction(self.topic))
+        self.alarms.setdefault(stage, []).append(alarm)
+        self.limits.setdefault(stage, []).append((measured.metric_name, threshold))
+        return alarm
+
+
+def metric(
+    namespace: str,
+    name: str,
+    dimensions: Mapping[str, str],
+    *,
+    statistic: str = "Sum",
+    minutes: int = 5,
+    label: str | None = None,
+) -> cloudwatch.Metric:
+    return cloudwatch.Metric(
+        namespace=namespace,
+        metric_name=name,
+        dimensions_map=dict(dimensions),
+        statistic=statistic,
+        period=Duration.minutes(minutes),
+        label=label,
+    )

@@ -1,0 +1,184 @@
+"""Retrain: from fresh data to a champion that has proved itself; started by the calendar, by drift, by people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from security import grants
+from security.images import Image
+from security.jobs import JobNetwork
+from security.keys import KeyRing
+from security.logs import LogKeeping
+from security.nag import acknowledge_wildcard
+from security.roles import arn
+from security.workflows import Workflow
+from settings import Settings
+from stacks.operations.alerts import Alerts
+from stacks.operations.definitions.parts import Jobs, Release, Report, Requests
+from stacks.operations.definitions.retraining import retraining
+from stacks.operations.deploy import Deploy
+from stacks.operations.ledger import Ledger
+from stacks.operations.neighbours import Lake, Model, Transform
+from stacks.operations.release import ReleaseRequests, guard
+from stacks.operations.steps import Steps
+
+HOUR = 3_600
+
+
+class Retrain(Construct):
+    """
+    workflow  plan, refresh, train, gate, challenge, bake, promote or roll back
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        keys: KeyRing,
+        lake: Lake,
+        logs: LogKeeping,
+        steps: Steps,
+        image: Image,
+        alerts: Alerts,
+        ledger: Ledger,
+        network: JobNetwork,
+        deploy: Deploy,
+        guards: Sequence[cloudwatch.Alarm],
+        transform: Transform,
+        model: Model,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._settings, self._keys, self._deploy = settings, keys, deploy
+        group_name = model.evaluate.group.model_package_group_name
+        jobs = self._jobs(transform)
+        requests = _requests(settings, model, image)
+        calls = ReleaseRequests(
+            settings=settings,
+            image_uri=image.uri,
+            role_arn=deploy.role.role_arn,
+            group_name=group_name,
+            models_bucket=lake.models.bucket_name,
+            captures_bucket=lake.captures.bucket_name,
+            key=keys.models,
+            network=network,
+        )
+        self.workflow = Workflow(
+            self, "Workflow", name=f"{settings.prefix}-retrain", key=keys.messages, logs=logs
+        )
+        self.workflow.let_invoke(*(function.function_arn for function in steps.all))
+        self.workflow.let_run_glue(jobs.clean, jobs.quality, jobs.features)
+        self.workflow.let_run_sagemaker("Training", settings.prefix)
+        self.workflow.let_run_sagemaker("Processing", settings.prefix)
+        self.workflow.let_pass(model.train.role, model.evaluate.role, deploy.role)
+        self.workflow.let_publish(alerts.topic.topic_arn, keys.messages)
+        self._let_keep_books(ledger)
+        self._let_release(deploy, group_name)
+        self.workflow.define(
+            retraining(
+                steps.arns,
+                jobs,
+                requests,
+                self._release(calls, guards),
+                Report(
+                    table=ledger.table.table_name,
+                    topic=alerts.topic.topic_arn,
+                    workflow="Retraining",
+                ),
+                seconds=self.longest_seconds(settings, requests.train_seconds),
+                data_lock_seconds=self.data_seconds(settings),
+            )
+        )
+
+    def _jobs(self, transform: Transform) -> Jobs:
+        return Jobs(
+            clean=transform.clean.name,
+            quality=transform.quality.name,
+            features=transform.features.name,
+            timeout_seconds=self._settings.transform.timeout_minutes * 60,
+        )
+
+    def _release(self, calls: ReleaseRequests, guards: Sequence[cloudwatch.Alarm]) -> Release:
+        settings = self._settings.deploy
+        return Release(
+            endpoint=self._deploy.endpoint_name,
+            package=calls.package(),
+            model=calls.model(),
+            champion_config=calls.champion_config(),
+            challenger_config=calls.challenger_config(),
+            guard=guard(settings, [alarm.alarm_name for alarm in guards]),
+            champion_parameter=self._deploy.champion.parameter_name,
+            model_data_url=calls.model_data_url,
+            baseline_uri=calls.baseline_uri,
+            bake_seconds=settings.bake_minutes * 60,
+            max_checks=settings.max_bake_checks,
+        )
+
+    @staticmethod
+    def data_seconds(settings: Settings) -> int:
+        """The longest that a run may hold the data lock: two attempts of each job, and waiting for workers."""
+        return 6 * (settings.transform.timeout_minutes * 60 + 600) + HOUR
+
+    @classmethod
+    def longest_seconds(cls, settings: Settings, train_seconds: int) -> int:
+        """The longest that a run may take, and hold the model lock; waiting for the data lock included."""
+        deploy = settings.deploy
+        data = 2 * cls.data_seconds(settings)
+        model = train_seconds + 2 * settings.evaluate.max_run_seconds + 2 * HOUR
+        bake = deploy.max_bake_checks * (deploy.bake_minutes * 60 + 1_200)
+        updates = 3 * (4 * HOUR + 4 * deploy.canary_seconds)
+        return data + model + bake + updates
+
+    def _let_keep_books(self, ledger: Ledger) -> None:
+        role = self.workflow.role
+        grants.allow(role, ["dynamodb:DeleteItem", "dynamodb:PutItem"], [ledger.table.table_arn])
+        grants.use_key(role, self._keys.messages, ["kms:Decrypt"], through="dynamodb")
+
+    def _let_release(self, deploy: Deploy, group_name: str) -> None:
+        role, prefix = self.workflow.role, self._settings.prefix
+        models = arn("sagemaker", f"model/{prefix}-*")
+        configs = arn("sagemaker", f"endpoint-config/{prefix}-*")
+        packages = arn("sagemaker", f"model-package/{group_name}/*")
+        grants.allow(role, ["sagemaker:AddTags", "sagemaker:CreateModel"], [models])
+        grants.allow(role, ["sagemaker:AddTags", "sagemaker:CreateEndpointConfig"], [configs])
+        grants.allow(
+            role,
+            ["sagemaker:UpdateEndpoint"],
+            [deploy.endpoint_arn, configs, deploy.baseline_config_arn],
+        )
+        grants.allow(role, ["sagemaker:DescribeEndpoint"], [deploy.endpoint_arn])
+        grants.allow(
+            role,
+            ["sagemaker:CreateModelPackage"],
+            [arn("sagemaker", f"model-package-group/{group_name}"), packages],
+        )
+        grants.allow(role, ["sagemaker:UpdateModelPackage"], [packages])
+        grants.allow(role, ["ssm:PutParameter"], [deploy.champion.parameter_arn])
+        # SageMaker encrypts the volumes of the endpoint's instances in its own account, by a grant.
+        grants.allow(
+            role,
+            ["kms:CreateGrant", "kms:DescribeKey"],
+            [self._keys.models.key_arn],
+            conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
+        )
+        for pattern in (models, configs, packages):
+            acknowledge_wildcard(
+                role,
+                pattern,
+                reason="Runs name what they make anew each time; limited to the names of this deployment.",
+            )
+
+
+def _requests(settings: Settings, model: Model, image: Image) -> Requests:
+    return Requests(
+        prepare=model.evaluate.prepare(image.uri),
+        train=model.train.request(image.uri),
+        script_parameters=model.train.script_parameters,
+        evaluate=model.evaluate.request(image.uri),
+        train_seconds=model.train.max_seconds,
+        evaluate_seconds=settings.evaluate.max_run_seconds,
+    )
