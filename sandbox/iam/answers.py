@@ -55,7 +55,7 @@ def refuse(responder: Any, service: str, protocol: str, message: str, code: str 
     responder.response_headers["x-amzn-ErrorType"] = name
     if service == "sqs":
         # SQS keeps its old XML code beside the JSON one.
-        responder.response_headers["x-amzn-query-error"] = "AccessDenied;Sender"
+        responder.response_headers["x-amzn-query-error"] = f"{code or 'AccessDenied'};Sender"
     # json services answer 400, REST services 403.
     raise Refusal(
         400 if protocol == "json" else 403,

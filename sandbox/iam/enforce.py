@@ -217,6 +217,7 @@ def install() -> None:
         return
     from moto.core.utils import convert_to_flask_response
     from moto.iam.access_control import PermissionResult
+    from moto.kms import responses as kms_responses
     from moto.s3.models import FakeBucket
 
     def object_permission(_bucket: Any, action: str, resource: str) -> Any:  # noqa: ARG001
@@ -237,6 +238,8 @@ def install() -> None:
     FakeBucket.get_permission = object_permission
     # Log delivery is a service's call: decided when it happens, not when it is switched on.
     FakeBucket._log_permissions_enabled_policy = staticmethod(lambda **_: True)
+    # This one refuses DescribeKey for any deny in the key's policy, whatever its conditions.
+    kms_responses.validate_policy = lambda key, action: None  # noqa: ARG005
     convert_to_flask_response.__call__ = guarded
     _installed = True
 
@@ -279,6 +282,7 @@ def self_test() -> None:
             "iam_request_cls",
             "resource",
         },
+        (kms_responses, "validate_policy"): {"key", "action"},
         (FakeBucket, "get_permission"): {"self", "action", "resource"},
         (FakeBucket, "_log_permissions_enabled_policy"): {"target_bucket", "target_prefix"},
         (convert_to_flask_response, "__call__"): {"self", "args", "kwargs"},

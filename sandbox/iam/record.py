@@ -22,12 +22,12 @@ class Call:
 
     time: str  # the account's clock, ISO, UTC
     principal: str  # role, user or service; not the session
-    session: str  # name of the role session
     kind: str  # role | user | root | service
     action: str
     resource: str
     allowed: bool
     reason: str  # the layer that allowed, or what was missing: implicit-deny-identity, ...
+    session: str = ""  # name of the role session
     layer: str = ""  # whose statement decided: identity | resource | boundary | session | endpoint
     policy: str = ""  # "<role>/<policy name>", a managed policy's ARN, or the resource's ARN
     statement: str = ""  # index in the policy, "3" or "3:Sid"

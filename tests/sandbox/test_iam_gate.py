@@ -1,0 +1,503 @@
+"""The gate over HTTP: what was not granted is refused, in the words and the shape of AWS, and recorded."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sandbox import account
+from sandbox.iam import enforce, identity, record
+from tests.sandbox.iam_probe import (
+    ACCOUNT,
+    REGION,
+    ROOT_ARN,
+    Probe,
+    allow,
+    any_bucket,
+    any_key,
+    document,
+    encrypt_bucket,
+    trust,
+)
+
+VIA_S3 = {"StringEquals": {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def running() -> Iterator[None]:
+    with account.Account():
+        yield
+
+
+def test_self_test_accepts_this_moto() -> None:
+    enforce.self_test()
+
+
+# ---- S3 and its keys: the probes of the prototype, and more
+
+
+def test_object_under_a_key_needs_decrypt() -> None:
+    bucket, key = any_bucket(), any_key()
+    encrypt_bucket(bucket, key)
+    account.client("s3").put_object(Bucket=bucket, Key="a", Body=b"x")
+    probe = Probe(allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"))
+    assert "kms:Decrypt" in probe.denied("s3", "get_object", Bucket=bucket, Key="a")
+    decrypt = allow("kms:Decrypt", key, Condition=VIA_S3)
+    probe.grant(allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"), decrypt)
+    assert probe.call("s3", "get_object", Bucket=bucket, Key="a")["Body"].read() == b"x"
+
+
+def test_key_for_s3_only_is_refused_directly() -> None:
+    key = any_key()
+    blob = account.client("kms").encrypt(KeyId=key, Plaintext=b"x")["CiphertextBlob"]
+    probe = Probe(allow("kms:Decrypt", key, Condition=VIA_S3))
+    assert "kms:Decrypt" in probe.denied("kms", "decrypt", CiphertextBlob=blob)
+    probe.grant(allow("kms:Decrypt", key))
+    assert probe.call("kms", "decrypt", CiphertextBlob=blob)["Plaintext"] == b"x"
+
+
+def test_write_under_a_key_needs_generate_data_key() -> None:
+    bucket, key = any_bucket(), any_key()
+    encrypt_bucket(bucket, key)
+    probe = Probe(allow("s3:PutObject", f"arn:aws:s3:::{bucket}/*"))
+    assert "kms:GenerateDataKey" in probe.denied("s3", "put_object", Bucket=bucket, Key="a", Body=b"x")
+
+
+def test_key_of_the_header_is_asked_instead_of_the_default() -> None:
+    bucket, key, other = any_bucket(), any_key(), any_key()
+    encrypt_bucket(bucket, key)
+    probe = Probe(allow("s3:PutObject"), allow("kms:GenerateDataKey", key))
+    probe.call("s3", "put_object", Bucket=bucket, Key="a", Body=b"x")
+    named = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": other}
+    assert other in probe.denied("s3", "put_object", Bucket=bucket, Key="a", Body=b"x", **named)
+
+
+def test_key_policy_can_refuse_what_iam_allows() -> None:
+    key = any_key(allow("kms:DescribeKey", Principal={"AWS": ROOT_ARN}))
+    probe = Probe(allow("kms:*"))
+    message = probe.denied("kms", "encrypt", KeyId=key, Plaintext=b"x")
+    assert "no resource-based policy allows the kms:Encrypt action" in message
+    with pytest.raises(ClientError, match="AccessDenied"):
+        account.client("kms").encrypt(KeyId=key, Plaintext=b"x")  # nor may root
+
+
+def test_disabled_key_closes_the_bucket() -> None:
+    bucket, key = any_bucket(), any_key()
+    encrypt_bucket(bucket, key)
+    account.client("kms").disable_key(KeyId=key.rsplit("/", 1)[-1])  # moto knows no ARN here
+    probe = Probe(allow("*"))
+    assert "key-is-disabled" in probe.denied("s3", "put_object", Bucket=bucket, Key="a", Body=b"x")
+
+
+def test_other_bucket_is_refused() -> None:
+    mine, other = any_bucket(), any_bucket()
+    probe = Probe(allow("s3:*", [f"arn:aws:s3:::{mine}", f"arn:aws:s3:::{mine}/*"]))
+    probe.call("s3", "put_object", Bucket=mine, Key="a", Body=b"x")
+    probe.denied("s3", "put_object", Bucket=other, Key="a", Body=b"x")
+
+
+def test_copy_needs_both_ends() -> None:
+    mine, other = any_bucket(), any_bucket()
+    account.client("s3").put_object(Bucket=other, Key="a", Body=b"x")
+    probe = Probe(allow("s3:*", f"arn:aws:s3:::{mine}/*"))
+    message = probe.denied(
+        "s3", "copy_object", Bucket=mine, Key="b", CopySource={"Bucket": other, "Key": "a"}
+    )
+    assert f"s3:GetObject on resource: arn:aws:s3:::{other}/a" in message
+
+
+def test_batch_delete_refuses_one_by_one() -> None:
+    bucket = any_bucket()
+    for name in ("mine/a", "other/a"):
+        account.client("s3").put_object(Bucket=bucket, Key=name, Body=b"x")
+    probe = Probe(allow("s3:DeleteObject", f"arn:aws:s3:::{bucket}/mine/*"))
+    objects = {"Objects": [{"Key": "mine/a"}, {"Key": "other/a"}]}
+    answer = probe.call("s3", "delete_objects", Bucket=bucket, Delete=objects)
+    assert [d["Key"] for d in answer["Deleted"]] == ["mine/a"]
+    assert [(e["Key"], e["Code"]) for e in answer["Errors"]] == [("other/a", "AccessDenied")]
+    left = account.client("s3").list_objects_v2(Bucket=bucket)["Contents"]
+    assert [o["Key"] for o in left] == ["other/a"]
+
+
+def test_list_is_limited_by_prefix() -> None:
+    bucket = any_bucket()
+    only = {"StringLike": {"s3:prefix": "raw/*"}}
+    probe = Probe(allow("s3:ListBucket", f"arn:aws:s3:::{bucket}", Condition=only))
+    probe.call("s3", "list_objects_v2", Bucket=bucket, Prefix="raw/x")
+    probe.denied("s3", "list_objects_v2", Bucket=bucket, Prefix="models/")
+
+
+def test_absence_is_told_only_to_those_who_may_list() -> None:
+    bucket = any_bucket()
+    probe = Probe(allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"))
+    assert "s3:ListBucket" in probe.denied("s3", "get_object", Bucket=bucket, Key="none")
+    probe.grant(allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*"), allow("s3:ListBucket"))
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        probe.call("s3", "get_object", Bucket=bucket, Key="none")
+
+
+def bucket_refusing(*denials: dict[str, Any]) -> str:
+    bucket = any_bucket()
+    both = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    statements = [
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": both} | d for d in denials
+    ]
+    account.client("s3").put_bucket_policy(Bucket=bucket, Policy=document(*statements))
+    return bucket
+
+
+def test_tls_only_bucket_lets_calls_through_and_says_what_it_assumed() -> None:
+    old = {"Condition": {"NumericLessThan": {"s3:TlsVersion": "1.2"}}}
+    bucket = bucket_refusing({"Condition": {"Bool": {"aws:SecureTransport": "false"}}}, old)
+    probe = Probe(allow("s3:PutObject"))
+    probe.call("s3", "put_object", Bucket=bucket, Key="a", Body=b"x")
+    call = next(c for c in record.calls() if c.principal == probe.arn)
+    assert set(call.assumed) == {"aws:securetransport", "s3:tlsversion"}
+
+
+def test_wrong_key_is_refused_by_the_bucket() -> None:
+    right, wrong = any_key(), any_key()
+    header = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+    bucket = bucket_refusing(
+        {
+            "Action": "s3:PutObject",
+            "Condition": {"StringNotEqualsIfExists": {header: right}, "Null": {header: "false"}},
+        }
+    )
+    probe = Probe(allow("*"))
+    put = {"Bucket": bucket, "Key": "a", "Body": b"x", "ServerSideEncryption": "aws:kms"}
+    probe.call("s3", "put_object", **put, SSEKMSKeyId=right)
+    probe.call("s3", "put_object", **put, SSEKMSKeyId=right.rsplit("/", 1)[-1])  # by id: the same key
+    message = probe.denied("s3", "put_object", **put, SSEKMSKeyId=wrong)
+    assert "with an explicit deny in a resource-based policy" in message
+
+
+def test_unencrypted_upload_is_refused_by_the_bucket_and_parts_are_not() -> None:
+    key = any_key()
+    missing = {"Null": {"s3:x-amz-server-side-encryption": "true"}}
+    bucket = bucket_refusing({"Action": "s3:PutObject", "Condition": missing})
+    probe = Probe(allow("*"))
+    probe.denied("s3", "put_object", Bucket=bucket, Key="a", Body=b"x")
+    encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    upload = probe.call("s3", "create_multipart_upload", Bucket=bucket, Key="a", **encryption)["UploadId"]
+    probe.call("s3", "upload_part", Bucket=bucket, Key="a", UploadId=upload, PartNumber=1, Body=b"x")
+
+
+def test_bucket_policy_binds_root() -> None:
+    bucket = bucket_refusing({"Action": "s3:GetObject"})
+    account.client("s3").put_object(Bucket=bucket, Key="a", Body=b"x")
+    with pytest.raises(ClientError, match="explicit deny"):
+        account.client("s3").get_object(Bucket=bucket, Key="a")
+
+
+# ---- boundaries, sessions, trust
+
+
+def test_boundary_limits() -> None:
+    made = account.client("iam").create_policy(PolicyName="only-sqs", PolicyDocument=document(allow("sqs:*")))
+    probe = Probe(allow("*"), PermissionsBoundary=made["Policy"]["Arn"])
+    message = probe.denied("s3", "list_buckets")
+    assert message.endswith("because no permissions boundary allows the s3:ListAllMyBuckets action")
+    probe.call("sqs", "list_queues")
+
+
+def test_boundary_that_does_not_exist_allows_nothing() -> None:
+    probe = Probe(allow("*"))
+    account.client("iam").put_role_permissions_boundary(
+        RoleName=probe.name, PermissionsBoundary=f"arn:aws:iam::{ACCOUNT}:policy/none"
+    )
+    probe.denied("s3", "list_buckets")
+
+
+def test_session_policy_limits() -> None:
+    iam, sts = account.client("iam"), account.client("sts")
+    role = iam.create_role(RoleName="sessions", AssumeRolePolicyDocument=trust(AWS=ROOT_ARN))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="sessions", PolicyName="all", PolicyDocument=document(allow("*")))
+    keys = sts.assume_role(RoleArn=role, RoleSessionName="probe", Policy=document(allow("sqs:*")))[
+        "Credentials"
+    ]
+    narrowed = identity.Credentials(
+        access_key=keys["AccessKeyId"], secret_key=keys["SecretAccessKey"], token=keys["SessionToken"],
+        role_arn=role, session="s",
+    )  # fmt: skip
+    narrowed.client("sqs").list_queues()
+    with pytest.raises(ClientError, match="no session policy allows"):
+        narrowed.client("s3").list_buckets()
+
+
+def test_root_may_not_assume_a_service_role() -> None:
+    probe = Probe()
+    with pytest.raises(ClientError, match="not authorized to perform: sts:AssumeRole"):
+        account.client("sts").assume_role(RoleArn=probe.arn, RoleSessionName="probe")
+
+
+def test_external_id_is_asked_for() -> None:
+    condition = {"StringEquals": {"sts:ExternalId": "secret"}}
+    made = account.client("iam").create_role(
+        RoleName="external", AssumeRolePolicyDocument=trust(condition, AWS=ROOT_ARN)
+    )
+    sts, role = account.client("sts"), made["Role"]["Arn"]
+    sts.assume_role(RoleArn=role, RoleSessionName="probe", ExternalId="secret")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sts.assume_role(RoleArn=role, RoleSessionName="probe", ExternalId="guess")
+
+
+def test_trusting_the_account_is_not_enough_without_identity_policy() -> None:
+    made = account.client("iam").create_role(
+        RoleName="delegating", AssumeRolePolicyDocument=trust(AWS=ROOT_ARN)
+    )
+    probe, role = Probe(), made["Role"]["Arn"]
+    probe.denied("sts", "assume_role", RoleArn=role, RoleSessionName="probe")
+    probe.grant(allow("sts:AssumeRole", role))
+    probe.call("sts", "assume_role", RoleArn=role, RoleSessionName="probe")
+
+
+# ---- roles that are passed on
+
+
+def test_passing_a_role_needs_pass_role_for_that_service() -> None:
+    passed = Probe()
+    create = {"Name": "j", "Role": passed.arn, "Command": {"Name": "glueetl", "ScriptLocation": "s3://b/k"}}
+    probe = Probe(allow("glue:CreateJob"))
+    assert "iam:PassRole" in probe.denied("glue", "create_job", **create)
+    to_lambda = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    probe.grant(allow("glue:CreateJob"), allow("iam:PassRole", passed.arn, Condition=to_lambda))
+    assert "iam:PassRole" in probe.denied("glue", "create_job", **create)
+    to_glue = {"StringEquals": {"iam:PassedToService": "glue.amazonaws.com"}}
+    probe.grant(allow("glue:CreateJob"), allow("iam:PassRole", passed.arn, Condition=to_glue))
+    probe.call("glue", "create_job", **create)
+
+
+def test_role_by_its_bare_name_is_passed_too() -> None:
+    passed = Probe()
+    command = {"Name": "glueetl", "ScriptLocation": "s3://b/k"}
+    probe = Probe(allow("glue:CreateJob"))
+    assert passed.arn in probe.denied("glue", "create_job", Name="k", Role=passed.name, Command=command)
+
+
+# ---- conditions and resources of services
+
+
+def test_metrics_only_in_one_namespace() -> None:
+    probe = Probe(
+        allow("cloudwatch:PutMetricData", Condition={"StringEquals": {"cloudwatch:namespace": "mine"}})
+    )
+    data = [{"MetricName": "m", "Value": 1.0}]
+    probe.call("cloudwatch", "put_metric_data", Namespace="mine", MetricData=data)
+    probe.denied("cloudwatch", "put_metric_data", Namespace="theirs", MetricData=data)
+
+
+def test_catalogue_call_needs_catalogue_database_and_table() -> None:
+    glue = account.client("glue")
+    glue.create_database(DatabaseInput={"Name": "d"})
+    glue.create_table(DatabaseName="d", TableInput={"Name": "t"})
+    arns = [f"arn:aws:glue:{REGION}:{ACCOUNT}:{part}" for part in ("catalog", "database/d", "table/d/t")]
+    for left_out in range(3):
+        probe = Probe(allow("glue:GetTable", [a for i, a in enumerate(arns) if i != left_out]))
+        assert arns[left_out] in probe.denied("glue", "get_table", DatabaseName="d", Name="t")
+    Probe(allow("glue:GetTable", arns)).call("glue", "get_table", DatabaseName="d", Name="t")
+
+
+def test_leading_keys_limit_items() -> None:
+    account.client("dynamodb").create_table(
+        TableName="ledger",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    locks = {
+        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": "lock#*"},
+        "Null": {"dynamodb:LeadingKeys": "false"},
+    }
+    probe = Probe(allow("dynamodb:*", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/ledger", Condition=locks))
+    probe.call("dynamodb", "put_item", TableName="ledger", Item={"id": {"S": "lock#data"}})
+    probe.denied("dynamodb", "put_item", TableName="ledger", Item={"id": {"S": "run#1"}})
+    names, values = {"#i": "id"}, {":i": {"S": "run#1"}}
+    probe.denied(
+        "dynamodb", "query", TableName="ledger", KeyConditionExpression="#i = :i",
+        ExpressionAttributeNames=names, ExpressionAttributeValues=values,
+    )  # fmt: skip
+
+
+INSTANCE = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+TRAINING: dict[str, Any] = {
+    "TrainingJobName": "Job-1",
+    "AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "File"},
+    "OutputDataConfig": {"S3OutputPath": "s3://b/o", "KmsKeyId": "k"},
+    "ResourceConfig": INSTANCE | {"VolumeKmsKeyId": "k"},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    "VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
+    "EnableNetworkIsolation": True,
+    "EnableInterContainerTrafficEncryption": True,
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "without"),
+    [
+        ("sagemaker:VpcSubnets", {"VpcConfig": None}),
+        ("sagemaker:VpcSecurityGroupIds", {"VpcConfig": None}),
+        ("sagemaker:NetworkIsolation", {"EnableNetworkIsolation": None}),
+        ("sagemaker:InterContainerTrafficEncryption", {"EnableInterContainerTrafficEncryption": None}),
+        ("sagemaker:VolumeKmsKey", {"ResourceConfig": INSTANCE}),
+        ("sagemaker:OutputKmsKey", {"OutputDataConfig": {"S3OutputPath": "s3://b/o"}}),
+    ],
+)  # fmt: skip
+def test_preventive_deny_stops_training_without(key: str, without: dict[str, Any]) -> None:
+    passed = Probe()
+    deny = {"Effect": "Deny", "Action": "sagemaker:CreateTrainingJob", "Resource": "*"}
+    probe = Probe(allow("*"), deny | {"Condition": {"Null": {key: "true"}}})
+    bad = {name: value for name, value in (TRAINING | without).items() if value is not None}
+    message = probe.denied("sagemaker", "create_training_job", RoleArn=passed.arn, **bad)
+    assert "explicit deny in an identity-based policy" in message
+    assert "training-job/job-1" in message, "SageMaker writes names into ARNs in lower case"
+    asked = len(probe.asked())
+    try:
+        probe.call("sagemaker", "create_training_job", RoleArn=passed.arn, **TRAINING)
+    except ClientError as error:  # moto may refuse the made-up job; the gate may not
+        assert "AccessDenied" not in str(error)
+    assert all(allowed for _, _, allowed in probe.asked()[asked:])
+
+
+def test_log_group_needs_a_key_policy_that_names_the_service() -> None:
+    closed = any_key()
+    logs = account.client("logs")
+    with pytest.raises(ClientError, match="logs.us-east-1.amazonaws.com is not authorized"):
+        logs.create_log_group(logGroupName="/closed", kmsKeyId=closed)
+    group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/open"
+    service = allow(
+        ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"],
+        Principal={"Service": f"logs.{REGION}.amazonaws.com"},
+        Condition={"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group}},
+    )
+    key = any_key(allow("kms:*", Principal={"AWS": ROOT_ARN}), service)
+    logs.create_log_group(logGroupName="/open", kmsKeyId=key)
+    with pytest.raises(ClientError, match="no resource-based policy"):
+        logs.create_log_group(logGroupName="/another", kmsKeyId=key)
+
+
+def test_encrypted_stream_needs_the_key() -> None:
+    key = any_key()
+    kinesis = account.client("kinesis")
+    kinesis.create_stream(StreamName="sealed", ShardCount=1)
+    kinesis.start_stream_encryption(StreamName="sealed", EncryptionType="KMS", KeyId=key)
+    arn = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/sealed"
+    probe = Probe(allow("kinesis:*", arn))
+    put = {"StreamName": "sealed", "Data": b"x", "PartitionKey": "p"}
+    assert "kms:GenerateDataKey" in probe.denied("kinesis", "put_record", **put)
+    probe.grant(allow("kinesis:*", arn), allow("kms:GenerateDataKey", key))
+    probe.call("kinesis", "put_record", **put)
+    shard = probe.call("kinesis", "list_shards", StreamName="sealed")["Shards"][0]["ShardId"]
+    iterator = {"StreamName": "sealed", "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
+    token = probe.call("kinesis", "get_shard_iterator", **iterator)["ShardIterator"]
+    assert "kms:Decrypt" in probe.denied("kinesis", "get_records", ShardIterator=token)
+
+
+def test_secret_is_named_by_its_full_arn_and_needs_its_key() -> None:
+    key = any_key()
+    made = account.client("secretsmanager").create_secret(Name="pepper", SecretString="x", KmsKeyId=key)
+    probe = Probe(allow("secretsmanager:GetSecretValue", made["ARN"]))
+    assert "kms:Decrypt" in probe.denied("secretsmanager", "get_secret_value", SecretId="pepper")
+    probe.grant(allow("secretsmanager:GetSecretValue", made["ARN"]), allow("kms:Decrypt", key))
+    assert probe.call("secretsmanager", "get_secret_value", SecretId="pepper")["SecretString"] == "x"
+
+
+# ---- fail closed
+
+
+def test_action_without_a_known_resource_is_refused_to_roles_and_noted_for_root() -> None:
+    probe = Probe(allow("*"))
+    assert "unmapped" in probe.denied("apigateway", "get_rest_apis")
+    account.client("apigateway").get_rest_apis()
+    noted = [c for c in record.calls() if c.action == "apigateway:GetRestApis"]
+    assert [(c.kind, c.allowed, c.mapped) for c in noted] == [("role", False, False), ("root", True, False)]
+
+
+def test_unknown_key_and_missing_token_are_refused() -> None:
+    probe = Probe(allow("*"))
+    known = probe.credentials
+    for token in (None, "wrong"):
+        without = identity.Credentials(
+            access_key=known.access_key, secret_key="x", token=token or "", role_arn="", session=""
+        )
+        with pytest.raises(ClientError, match="InvalidClientTokenId"):
+            without.client("sqs").list_queues()
+    stranger = identity.Credentials(
+        access_key="ASIAUNKNOWNUNKNOWN00", secret_key="x", token="x", role_arn="", session=""
+    )
+    with pytest.raises(ClientError, match="InvalidClientTokenId"):
+        stranger.client("sqs").list_queues()
+
+
+def test_request_that_cannot_be_read_is_refused() -> None:
+    scope = f"Credential={account.ROOT_ACCESS_KEY}/20260101/{REGION}/glue/aws4_request"
+    headers = {
+        "Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=x",
+        "X-Amz-Target": "AWSGlue.NoSuchOperation",
+        "Content-Type": "application/x-amz-json-1.1",
+    }
+    request = urllib.request.Request(account.endpoint(), data=b"{}", headers=headers)  # noqa: S310 loopback
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)  # noqa: S310 loopback
+    assert "cannot read this request" in json.loads(caught.value.read())["message"]
+    assert record.calls()[-1].reason == "unparsed"
+
+
+def test_switched_off_it_records_and_lets_pass() -> None:
+    probe = Probe()
+    enforce.enforce(False)
+    try:
+        probe.call("sqs", "list_queues")
+    finally:
+        enforce.enforce(True)
+    assert probe.asked() == [("sqs:ListQueues", "*", False)]
+
+
+def test_revoked_grant_works_at_once() -> None:
+    probe = Probe(allow("sqs:ListQueues"))
+    probe.call("sqs", "list_queues")
+    probe.grant()
+    probe.denied("sqs", "list_queues")
+
+
+def test_record_names_role_policy_and_statement() -> None:
+    probe = Probe(allow("sns:*"), allow("sqs:*", Sid="Queues"))
+    probe.call("sqs", "list_queues")
+    call = next(c for c in record.calls() if c.principal == probe.arn)
+    assert (call.layer, call.policy, call.statement) == ("identity", f"{probe.name}/granted", "1:Queues")
+    record.flush()
+    assert call in list(record.read(record.path()))
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters", "status", "code"),
+    [
+        pytest.param("dynamodb", "list_tables", {}, 400, "AccessDeniedException", id="json"),
+        pytest.param("lambda", "list_functions", {}, 403, "AccessDeniedException", id="rest-json"),
+        pytest.param("iam", "list_roles", {}, 403, "AccessDenied", id="query"),
+        pytest.param("ec2", "describe_vpcs", {}, 403, "UnauthorizedOperation", id="ec2"),
+        pytest.param("s3", "list_buckets", {}, 403, "AccessDenied", id="s3"),
+        pytest.param("sns", "list_topics", {}, 403, "AuthorizationError", id="sns"),
+        pytest.param("cloudwatch", "list_metrics", {}, 400, "AccessDeniedException", id="cloudwatch"),
+    ],
+)
+def test_refusal_has_the_shape_of_the_protocol(
+    service: str, operation: str, parameters: dict[str, Any], status: int, code: str
+) -> None:
+    with pytest.raises(ClientError) as caught:
+        Probe().call(service, operation, **parameters)
+    answer = caught.value.response
+    assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) == (status, code)
+    assert "is not authorized to perform" in answer["Error"]["Message"]
+
+
+def test_conditional_deny_in_a_key_policy_is_not_moto_s_business() -> None:
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*"}
+    elsewhere = {"StringNotEquals": {"aws:RequestedRegion": REGION}}
+    key = any_key(allow("kms:*", Principal={"AWS": ROOT_ARN}), deny | {"Condition": elsewhere})
+    assert account.client("kms").describe_key(KeyId=key)["KeyMetadata"]["Arn"] == key
