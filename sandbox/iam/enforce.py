@@ -274,6 +274,7 @@ def self_test() -> None:
     from moto.core.authorization import ActionAuthenticatorMixin
     from moto.core.responses import BaseResponse
     from moto.core.utils import convert_to_flask_response
+    from moto.kms import responses as kms_responses
     from moto.s3.models import FakeBucket
 
     expected = {
