@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
@@ -38,10 +40,33 @@ def server(port: int) -> Any:
         def log_request(self, *_: object) -> None:
             """Silent: the record of calls is sandbox/iam/record.py."""
 
-    return make_server(
-        "127.0.0.1", port, application(DomainDispatcherApplication(create_backend_app)), threaded=True,
-        request_handler=Handler,
-    )  # fmt: skip
+    def create_app(service: Any) -> Any:
+        app = create_backend_app(service)
+        app.register_error_handler(Exception, _defect)
+        return app
+
+    wsgi = application(DomainDispatcherApplication(create_app))
+    return make_server("127.0.0.1", port, wsgi, threaded=True, request_handler=Handler)
+
+
+def _defect(error: Exception) -> Any:
+    """What moto does not implement, and what breaks inside it or us.
+
+    Never a 500: SDKs repeat those, and a repeated half-done call can look like a success.
+    """
+    from flask import request
+    from werkzeug.exceptions import HTTPException
+
+    if isinstance(error, HTTPException):
+        return error
+    code = "NotImplemented" if isinstance(error, NotImplementedError) else "SandboxDefect"
+    _, service = _signer(request.environ)
+    operation = request.headers.get("X-Amz-Target") or request.values.get("Action") or request.path
+    message = f"{service} {operation}: {type(error).__name__}: {error}"
+    if code == "SandboxDefect":
+        print(f"sandbox: {message}\n{''.join(traceback.format_exception(error))}", file=sys.stderr)
+    content_type, body = _error_body(request.environ, service, code, message)
+    return body, 501, {"Content-Type": content_type, "x-amzn-errortype": code}
 
 
 def application(moto: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
@@ -111,18 +136,18 @@ def _refusal(
     if length.isdigit() and int(length) < 2**20:
         # Unread, the body would be taken for the next request on this connection.
         environ["wsgi.input"].read(int(length))
-    content_type = environ.get("CONTENT_TYPE", "")
+    content_type, body = _error_body(environ, service, code, message)
+    return _answer(start, "403 Forbidden", content_type, body, ("x-amzn-errortype", code))
+
+
+def _error_body(environ: dict[str, Any], service: str, code: str, message: str) -> tuple[str, str]:
+    """Content type and body of an error, as the protocol of the service writes it."""
     if service == "s3" or not service:
-        body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
-        return _answer(start, "403 Forbidden", "application/xml", body)
-    if "json" in content_type or environ.get("HTTP_X_AMZ_TARGET") or "form" not in content_type:
-        body = json.dumps({"__type": code, "code": code, "message": message})
-        return _answer(start, "403 Forbidden", "application/json", body, ("x-amzn-errortype", code))
-    body = (
-        "<ErrorResponse><Error><Type>Sender</Type>"
-        f"<Code>{code}</Code><Message>{escape(message)}</Message></Error></ErrorResponse>"
-    )
-    return _answer(start, "403 Forbidden", "text/xml", body)
+        return "application/xml", f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    if "form" not in environ.get("CONTENT_TYPE", ""):
+        return "application/json", json.dumps({"__type": code, "code": code, "message": message})
+    error = f"<Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message>"
+    return "text/xml", f"<ErrorResponse><Error>{error}</Error></ErrorResponse>"
 
 
 def _answer(

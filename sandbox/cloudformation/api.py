@@ -158,8 +158,11 @@ def _delete_stack(call: Call) -> None:
 
 def _create_change_set(call: Call) -> Any:
     name, kind = call.get("StackName"), call.get("ChangeSetType", "UPDATE")
-    if kind not in ("CREATE", "UPDATE") or call.get("ImportExistingResources"):
-        raise NotImplementedError(f"change sets of type {kind} that import are not supported by the sandbox")
+    # ImportExistingResources is taken as said: what exists already fails to be created, nothing is adopted.
+    if kind not in ("CREATE", "UPDATE") or call.get("DeploymentMode"):
+        raise NotImplementedError(
+            f"change sets of type {kind}, mode {call.get('DeploymentMode')} are not supported"
+        )
     stack = operations.living(name) or next((s for s in operations.stacks.values() if s.id == name), None)
     if kind == "UPDATE":
         stack = operations.find(name)
