@@ -42,13 +42,17 @@ class Analyst:
         )
         return str(answer["Partition"]["StorageDescriptor"]["Location"])
 
-    def _month(self, month: str, columns: list[str] | None = None) -> Any:
+    def feature_files(self, month: str) -> list[bytes]:
+        """The Parquet files of one month of the published feature table."""
         bucket, _, prefix = self.feature_uri(month).removeprefix("s3://").partition("/")
-        parts = [
-            pq.read_table(io.BytesIO(self._read(bucket, key)), columns=columns)
+        return [
+            self._read(bucket, key)
             for key in self._keys(bucket, prefix.rstrip("/") + "/")
             if key.endswith(".parquet")
         ]
+
+    def _month(self, month: str, columns: list[str] | None = None) -> Any:
+        parts = [pq.read_table(io.BytesIO(body), columns=columns) for body in self.feature_files(month)]
         return pa.concat_tables(parts)
 
     def count(self, zone: str, table: str) -> int:
@@ -72,9 +76,15 @@ class Analyst:
 
     def text(self, path: str) -> str | None:
         try:
-            return self._read(self._outputs["ModelsBucketName"], path).decode()
+            return self.content(path).decode()
         except self._s3.exceptions.NoSuchKey:
             return None
+
+    def content(self, path: str) -> bytes:
+        return self._read(self._outputs["ModelsBucketName"], path)
+
+    def paths(self, prefix: str) -> list[str]:
+        return self._keys(self._outputs["ModelsBucketName"], prefix)
 
     def bulk_scores(self, uri: str) -> dict[str, float]:
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")

@@ -117,7 +117,13 @@ def timeline(events: Sequence[dict[str, Any]], title: str) -> bytes:
 
 def confusion(matrix: dict[str, int], title: str) -> bytes:
     """Counts and row shares of a binary confusion matrix."""
-    cells = np.array([[matrix["tn"], matrix["fp"]], [matrix["fn"], matrix["tp"]]], dtype=float)
+    cells = np.array(
+        [
+            [matrix["true_negative"], matrix["false_positive"]],
+            [matrix["false_negative"], matrix["true_positive"]],
+        ],
+        dtype=float,
+    )
     shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
     figure, axes = plt.subplots(figsize=(4.2, 3.4))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -138,13 +144,19 @@ def confusion(matrix: dict[str, int], title: str) -> bytes:
     return png(figure)
 
 
-def curves(curve: dict[str, list[float]], x: str, y: str, title: str, *, diagonal: bool) -> bytes:
+def curves(points: dict[str, dict[str, list[float]]], x: str, y: str, title: str, *, diagonal: bool) -> bytes:
+    """One curve per model: candidate, the champion before it, the rule."""
+    styles = {"candidate": (LIVE, "-"), "champion": (FROZEN, "--"), "rule": (RULE, ":")}
     figure, axes = plt.subplots(figsize=(4.2, 3.4))
-    axes.plot(curve[x], curve[y], color=LIVE, linewidth=1.8)
+    for model, curve in points.items():
+        colour, line = styles[model]
+        label = {"champion": "champion before"}.get(model, model)
+        axes.plot(curve[x], curve[y], line, color=colour, linewidth=1.8, label=label)
     if diagonal:
-        axes.plot([0, 1], [0, 1], ":", color=RULE)
+        axes.plot([0, 1], [0, 1], color="#E5E5E5", zorder=0)
     axes.set(xlabel=x.replace("_", " "), ylabel=y.replace("_", " "), xlim=(0, 1), ylim=(0, 1.02))
     axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8.5)
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
     return png(figure)
 

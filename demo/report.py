@@ -47,23 +47,29 @@ def draw(evidence: dict[str, Any]) -> dict[str, bytes]:
         months, evidence["psi_limit"], "Drift of each feature against the champion's training rows"
     )
     evaluation = evidence["champion_evaluation"]
-    if evaluation.get("confusion"):
-        figures["confusion"] = charts.confusion(
-            evaluation["confusion"], f"Hold-out at threshold {evaluation['threshold']:.2f}"
-        )
-    points = evaluation.get("curves") or {}
-    if points.get("roc"):
-        figures["roc"] = charts.curves(
-            points["roc"], "false_positive_rate", "true_positive_rate", "ROC", diagonal=True
-        )
+    if evaluation:
+        figures |= _champion_figures(evaluation)
+    return figures
+
+
+def _champion_figures(evaluation: dict[str, Any]) -> dict[str, bytes]:
+    figures = {}
+    if evaluation["confusion"]:
+        title = f"Hold-out at threshold {evaluation['threshold']:.2f}"
+        figures["confusion"] = charts.confusion(evaluation["confusion"], title)
+    curves = evaluation["curves"]
+    if "roc" in curves:
+        axes = ("false_positive_rate", "true_positive_rate")
+        figures["roc"] = charts.curves(curves["roc"], *axes, "ROC", diagonal=True)
+    if "pr" in curves:
         figures["precision"] = charts.curves(
-            points["precision_recall"], "recall", "precision", "Precision and recall", diagonal=False
+            curves["pr"], "recall", "precision", "Precision and recall", diagonal=False
         )
-    attributions = sorted((evaluation.get("attributions") or {}).items(), key=lambda item: -item[1])[:15]
-    if attributions:
+    shown = evaluation["importance"][:15]
+    if shown:
         figures["attributions"] = charts.bars(
-            [name for name, _ in attributions],
-            [value for _, value in attributions],
+            [entry["feature"] for entry in shown],
+            [entry["mean_contribution"] for entry in shown],
             "What the champion looks at (mean absolute TreeSHAP value)",
             "contribution to the raw score",
         )

@@ -1,0 +1,165 @@
+"""`python -m demo`: synthesise, deploy into the embedded account, live through the data's year, write the report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import contracts
+from demo import evidence, report
+from demo.account import Account
+from demo.actors import ActorError
+from demo.story import Plot, Story
+from rich.console import Console
+
+ROOT = Path(__file__).resolve().parents[1]
+WORK = ROOT / ".sandbox"
+REPORT = ROOT / "demo-report"
+YEAR = Plot(start=date(2013, 1, 1), end=date(2014, 1, 1), history_months=4, rows_a_month=None)
+# Long enough for a first champion, drift and a second one; few enough rows for two minutes.
+SLICE = Plot(start=date(2013, 3, 1), end=date(2013, 8, 1), history_months=2, rows_a_month=4_000)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    console = Console(highlight=False)
+    try:
+        return _run(options, console)
+    except (ActorError, subprocess.CalledProcessError) as error:
+        output = getattr(error, "output", None)
+        console.print(f"[bold red]stopped:[/bold red] {error}\n{output or ''}", markup=not output)
+        return 1
+
+
+def _run(options: argparse.Namespace, console: Console) -> int:
+    began = time.monotonic()
+    contract = contracts.load("flights")
+    _free(options.port)
+    WORK.mkdir(exist_ok=True)
+    with Account(options.port, WORK / "account.log") as account:
+        timing = _deploy(account, console)
+        story = Story(account, contract, _outputs(account), SLICE if options.slice else YEAR, console)
+        try:
+            story.tell()
+        except ActorError:
+            console.print(f"the account's own words are in {WORK / 'account.log'}")
+            raise
+        seconds = time.monotonic() - began
+        memory = account.peak_memory_mb()
+        facts = {
+            **timing,
+            "seconds": seconds,
+            "peak_memory_mb": memory,
+            "colophon": f"Whole story {seconds:.0f} s; peak memory of the account's process {memory or 0:.0f} MB.",
+        }
+        page = report.write(evidence.gather(story, facts), REPORT)
+        console.print(
+            f"\n[bold green]done[/bold green] in {time.monotonic() - began:.0f} s; the report: {page}"
+        )
+        if options.keep:
+            _keep(account, console)
+    return 0
+
+
+def _deploy(account: Account, console: Console) -> dict[str, float]:
+    timing = {}
+    out = WORK / "cdk.out"
+    shutil.rmtree(out, ignore_errors=True)
+    for title, name, arguments in (
+        ("synthesise and audit (cdk-nag)", "synth_seconds", ["synth", "--quiet", "--output", str(out)]),
+        ("cdk bootstrap", "bootstrap_seconds", ["bootstrap", "--app", str(out)]),
+        (
+            "cdk deploy --all",
+            "deploy_seconds",
+            ["deploy", "--all", "--app", str(out), "--require-approval", "never"],
+        ),
+    ):
+        console.print(f"[bold]{title}[/bold]")
+        started = time.monotonic()
+        with console.status("working"):
+            _cdk(account, arguments)
+        timing[name] = time.monotonic() - started
+        console.print(f"  [dim]{timing[name]:5.1f} s[/dim]")
+    return timing
+
+
+def _cdk(account: Account, arguments: list[str]) -> None:
+    """The pinned CDK CLI with nothing in its environment that leads to a real account."""
+    site = account.site
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
+        "AWS_ACCESS_KEY_ID": site.access_key,
+        "AWS_SECRET_ACCESS_KEY": site.secret_key,
+        "AWS_REGION": site.region,
+        "AWS_ENDPOINT_URL": site.endpoint,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "CDK_HOME": str(WORK / "cdk-home"),
+        "CDK_DISABLE_VERSION_CHECK": "1",
+        "NO_COLOR": "1",
+    }
+    subprocess.run(
+        [str(ROOT / "node_modules" / ".bin" / "cdk"), *arguments, "--no-notices"],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _outputs(account: Account) -> dict[str, str]:
+    stacks = account.site.client("cloudformation").describe_stacks()["Stacks"]
+    return {
+        output["OutputKey"]: output["OutputValue"]
+        for stack in stacks
+        for output in stack.get("Outputs", [])
+        if not output["OutputKey"].startswith("ExportsOutput")
+    }
+
+
+def _free(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise ActorError(
+                f"port {port} is taken: stop what listens there (an account left open by KEEP=1?) or give --port"
+            )
+
+
+def _keep(account: Account, console: Console) -> None:
+    site = account.site
+    console.print("\nThe account stays up; Ctrl-C ends it. In another terminal:\n")
+    for name, value in (
+        ("AWS_ENDPOINT_URL", site.endpoint),
+        ("AWS_REGION", site.region),
+        ("AWS_ACCESS_KEY_ID", site.access_key),
+        ("AWS_SECRET_ACCESS_KEY", site.secret_key),
+    ):
+        console.print(f"  export {name}={value}")
+    console.print("  .venv/bin/aws stepfunctions list-state-machines")
+    try:
+        account.wait()
+    except KeyboardInterrupt:
+        console.print("ended")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument(
+        "--slice", action="store_true", help="five months and 4,000 rows a month instead of the year"
+    )
+    parser.add_argument("--keep", action="store_true", help="leave the account up at the end")
+    parser.add_argument("--port", type=int, default=5700)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

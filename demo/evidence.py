@@ -1,0 +1,290 @@
+"""Gathers what the run left behind: reports in the lake, the ledger, executions, the record of calls.
+
+Nothing here is written down in advance: a figure that the run did not produce is missing from the page.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import tarfile
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from demo.analyst import Analyst
+from demo.operator import Operator
+from demo.story import Story
+from tabular import contract as agreement
+from tabular import frame, metrics, models, rules
+
+SHOWN = {"binary": ("roc_auc", "log_loss"), "regression": ("rmse", "r2")}
+NORMAL = 1.96
+
+
+def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """`facts`: what the caller measured itself (seconds, memory, synthesis, versions)."""
+    contract, told = story.contract, story.told
+    runs = _runs(story.operator, story.analyst)
+    champion = story.operator.champion()
+    promoted = [run for run in runs if run["bake"] == "promoted"]
+    frozen = promoted[0]["run_id"] if promoted else None
+    evaluation = _evaluation(story.analyst, champion["run_id"]) if champion else None
+    record = story.account.ask("record", last=500)
+    months = _months(story, frozen)
+    ingest = _ingest(story)
+    executions = _executions(story)
+    return {
+        "contract": contract["name"],
+        "summary": _summary(story, runs, months),
+        "tiles": _tiles(facts, ingest, runs, record, story),
+        "events": told.events,
+        "metrics": SHOWN[contract["model"]["problem"]],
+        "label_unit": "mean of the label"
+        if contract["model"]["problem"] == "regression"
+        else "share of positive labels",
+        "months": months,
+        "psi_limit": contract["monitor"]["psi"],
+        "champion": champion["run_id"] if champion else "rule baseline",
+        "frozen": frozen,
+        "champion_evaluation": evaluation,
+        "runs": runs,
+        "ingest": ingest,
+        "executions": executions,
+        "roles": record["roles"],
+        "denied": record["denials"],
+        "chapters": told.chapters,
+        "facts": dict(facts),
+        "colophon": facts["colophon"],
+    }
+
+
+# -- models over the months
+
+
+def _months(story: Story, frozen: str | None) -> list[dict[str, Any]]:
+    """Frozen, live and rule on the same rows: those that the champion variant answered and whose label is known."""
+    agreed = agreement.ModelContract.of(story.contract)
+    rule = models.RuleModel(content=rules.rule_model(story.contract))
+    reports = _reports(story.analyst)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        first = _model(story.analyst, frozen, Path(folder)) if frozen else None
+        for month, answers in story.told.answers.items():
+            table = _features(story.analyst, agreed, month, Path(folder) / month)
+            score = {answer.key: answer.score for answer in answers if answer.variant == "champion"}
+            known = np.array([key in score for key in table.key]) & ~np.isnan(table.label)
+            part = table.take(np.flatnonzero(known))
+            live = np.array([score[key] for key in part.key])
+            report = reports.get(month, {})
+            champion = ((report.get("baseline") or {}).get("run_id")) or "rule baseline"
+            rows.append(
+                {
+                    "month": month,
+                    "rows": len(part),
+                    "requests": len(answers),
+                    "observed": float(part.label.mean()),
+                    "champion": champion,
+                    "live": _measured(agreed, part, live),
+                    "frozen": _measured(agreed, part, first.scores(part)) if first else None,
+                    "rule": _measured(agreed, part, rule.scores(part)),
+                    "psi": (report.get("drift") or {}).get("features") or {},
+                    "variants": report.get("variants"),
+                    "comparison": report.get("comparison"),
+                }
+            )
+    for before, after in zip(rows, rows[1:], strict=False):
+        after["promoted"] = before["champion"] != after["champion"]
+    return rows
+
+
+def _measured(agreed: agreement.ModelContract, part: frame.Frame, score: np.ndarray) -> dict[str, Any]:
+    """Metric -> value with a 95 % interval by a jackknife over days, as rows of one day share its weather."""
+    days, codes = np.unique(part.date, return_inverse=True)
+
+    def measure(weight: np.ndarray) -> dict[str, float | None]:
+        return metrics.measure(agreed.problem, part.label, score, weight=weight)
+
+    whole = measure(np.ones(len(part)))
+    left_out = [measure((codes != day).astype(float)) for day in range(len(days))]
+    return {
+        **{name: _interval(value, [each[name] for each in left_out]) for name, value in whole.items()},
+        "mean_prediction": _interval(float(score.mean()), []),
+    }
+
+
+def _interval(value: float | None, others: list[float | None]) -> dict[str, float] | None:
+    if value is None:
+        return None
+    known = np.array([other for other in others if other is not None])
+    count = len(known)
+    error = float(np.sqrt((count - 1) / count * ((known - known.mean()) ** 2).sum())) if count > 1 else 0.0
+    return {"value": value, "low": value - NORMAL * error, "high": value + NORMAL * error}
+
+
+def _model(analyst: Analyst, run_id: str, folder: Path) -> models.RuleModel | models.BoosterModel:
+    body = analyst.content(f"runs/{run_id}/model/model.tar.gz")
+    with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as archive:
+        archive.extractall(folder / run_id, filter="data")
+    return models.load(folder / run_id)
+
+
+def _features(analyst: Analyst, agreed: agreement.ModelContract, month: str, folder: Path) -> frame.Frame:
+    folder.mkdir()
+    for number, body in enumerate(analyst.feature_files(month)):
+        (folder / f"{number}.parquet").write_bytes(body)
+    return frame.read(folder, agreed.kinds)
+
+
+def _reports(analyst: Analyst) -> dict[str, dict[str, Any]]:
+    """Monitoring reports by the month that their window begins in, the newest of a month."""
+    found = {}
+    for path in sorted(analyst.paths("monitor/")):
+        if path.endswith("/report.json") and (report := analyst.report(path)):
+            found[report["window"]["start"][:7]] = report
+    return found
+
+
+# -- runs and executions
+
+
+def _runs(operator: Operator, analyst: Analyst) -> list[dict[str, Any]]:
+    rows = []
+    for run in operator.runs():
+        decision = analyst.report(f"runs/{run['run_id']}/decision.json")
+        if decision is None and run["outcome"] == "refreshed":
+            continue
+        passed = bool(decision and decision["promote"])
+        rows.append(
+            {
+                "run_id": run["run_id"],
+                "trigger": run["trigger"],
+                "outcome": run["outcome"],
+                "gate": "passed" if passed else ("refused" if decision else "not reached"),
+                "gate_reason": decision["reason"] if decision else run.get("reason", ""),
+                "bake": run["outcome"] if passed else "no bake",
+                "bake_reason": run.get("reason", "") if passed else "",
+            }
+        )
+    return rows
+
+
+def _evaluation(analyst: Analyst, run_id: str) -> dict[str, Any] | None:
+    found = analyst.report(f"runs/{run_id}/evaluation/evaluation.json")
+    if found is None:
+        return None
+    curves = {
+        kind: _curve(text)
+        for kind in ("roc", "pr")
+        if (text := analyst.text(f"runs/{run_id}/evaluation/{kind}.csv")) is not None
+    }
+    return {
+        "rows": found["rows"]["holdout"],
+        "threshold": found.get("threshold"),
+        "confusion": found.get("confusion"),
+        "curves": curves,
+        "importance": found["importance"],
+        "candidate": found["candidate"],
+        "paired": found["paired"],
+    }
+
+
+def _curve(text: str) -> dict[str, dict[str, list[float]]]:
+    """{model: {column: points}} of a curve file."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for line in csv.DictReader(io.StringIO(text)):
+        model = found.setdefault(line.pop("model"), {})
+        for column, value in line.items():
+            model.setdefault(column, []).append(float(value))
+    return found
+
+
+def _executions(story: Story) -> list[dict[str, Any]]:
+    rows = []
+    for execution in story.operator.executions():
+        path, counts = [], {}
+        for state in story.operator.path(execution["arn"]):
+            counts[state] = counts.get(state, 0) + 1
+            if counts[state] == 1:
+                path.append(state)
+        stopped = execution["stopped"] or datetime.now(UTC)
+        given = execution["input"]
+        rows.append(
+            {
+                "machine": execution["machine"],
+                "name": execution["name"],
+                "trigger": given.get("trigger", "person"),
+                "action": given.get("action", ""),
+                "status": execution["status"],
+                "seen_at": story.told.seen_at.get(execution["arn"]),
+                "seconds": (stopped - execution["started"]).total_seconds(),
+                "error": execution["error"],
+                "failures": story.operator.retries(execution["arn"]),
+                "path": " → ".join(
+                    f"{state} ×{counts[state]}" if counts[state] > 1 else state for state in path
+                ),
+            }
+        )
+    return rows
+
+
+# -- data at the door
+
+
+def _ingest(story: Story) -> list[dict[str, Any]]:
+    rows = []
+    for table in story.contract["tables"]:
+        reasons = story.analyst.set_aside(table)
+        rows.append(
+            {
+                "table": table,
+                "sent": story.told.sent.get(table, 0),
+                "raw": story.analyst.count("raw", table),
+                "quarantined": sum(reasons.values()),
+                "reasons": ", ".join(f"{reason}: {count}" for reason, count in reasons.most_common(6)),
+            }
+        )
+    return rows
+
+
+# -- words
+
+
+def _summary(story: Story, runs: list[dict[str, Any]], months: list[dict[str, Any]]) -> str:
+    said = _count_words(runs)
+    return (
+        f"{story.contract['name']}, {story.plot.start} to {story.plot.end}: {sum(story.told.sent.values()):,} records went "
+        f"through the deployed stacks in the embedded account; {said}. Every figure below was read from what the "
+        f"run left behind: the lake, the ledger, the executions and the record of calls."
+    )
+
+
+def _count_words(runs: list[dict[str, Any]]) -> str:
+    count: Callable[[str], int] = lambda outcome: sum(run["outcome"] == outcome for run in runs)  # noqa: E731
+    return (
+        f"{len(runs)} retraining runs, {count('promoted')} promoted, {count('refused')} refused at the gate"
+    )
+
+
+def _tiles(
+    facts: Mapping[str, Any],
+    ingest: list[dict[str, Any]],
+    runs: list[dict[str, Any]],
+    record: Mapping[str, Any],
+    story: Story,
+) -> list[dict[str, str]]:
+    answers = sum(len(given) for given in story.told.answers.values())
+    return [
+        {"label": "records sent", "value": f"{sum(row['sent'] for row in ingest):,}"},
+        {"label": "records in quarantine", "value": f"{sum(row['quarantined'] for row in ingest):,}"},
+        {"label": "predictions served", "value": f"{answers:,}"},
+        {"label": "retraining runs", "value": str(len(runs))},
+        {"label": "promotions", "value": str(sum(run["bake"] == "promoted" for run in runs))},
+        {"label": "calls authorised", "value": f"{record['calls']:,}"},
+        {"label": "calls denied", "value": str(record["denied"])},
+        {"label": "wall time of the story", "value": f"{facts['seconds']:.0f} s"},
+    ]
