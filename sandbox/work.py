@@ -76,6 +76,22 @@ def doing(name: str) -> Iterator[None]:
             _changed.notify_all()
 
 
+def current() -> int | None:
+    """Number of the unit of work that the calling thread does."""
+    return getattr(_current, "number", None)
+
+
+@contextlib.contextmanager
+def as_unit(number: int | None) -> Iterator[None]:
+    """The calling thread works for a unit that another thread started."""
+    outer = getattr(_current, "number", None)
+    _current.number = number
+    try:
+        yield
+    finally:
+        _current.number = outer
+
+
 @contextlib.contextmanager
 def waiting(reason: str) -> Iterator[None]:
     """Marks the calling work as waiting (for the clock, for other work): idle() does not wait for it."""
