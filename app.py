@@ -13,6 +13,8 @@ import contracts
 from settings import PROJECT, Settings, settings_for
 from stacks.base.stack import BaseStack
 from stacks.data.stack import DataStack
+from stacks.model.stack import ModelStack
+from stacks.operations.stack import OperationsStack
 
 
 def build(app: cdk.App, settings: Settings, contract: dict[str, Any]) -> cdk.App:
@@ -29,16 +31,45 @@ def build(app: cdk.App, settings: Settings, contract: dict[str, Any]) -> cdk.App
         endpoint_id=base.network.s3.vpc_endpoint_id,
         boundary=base.boundary,
     )
+    model = ModelStack(
+        app,
+        "Model",
+        settings=settings,
+        contract=contract,
+        features=data.lake.features,
+        models=data.lake.models,
+        key=base.keys.models,
+        network=base.network.place(base.network.training),
+        boundary=base.boundary,
+    )
+    OperationsStack(
+        app,
+        "Operations",
+        settings=settings,
+        contract=contract,
+        keys=base.keys.ring,
+        functions=base.functions,
+        training=base.network.place(base.network.training),
+        serving=base.network.place(base.network.serving),
+        data=data,
+        model=model,
+        boundary=base.boundary,
+    )
     cdk.Tags.of(app).add("project", PROJECT)
     cdk.Tags.of(app).add("profile", settings.profile)
     return app
+
+
+def check(app: cdk.App) -> None:
+    """Has `synth` refuse what the audit packs object to."""
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 
 def main() -> None:
     app = cdk.App()
     settings = settings_for(app.node.get_context("profile"))
     build(app, settings, contracts.load(app.node.get_context("contract")))
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    check(app)
     app.synth()
 
 

@@ -46,7 +46,7 @@ class Catalogue(Construct):
             name: self._table(
                 name,
                 table["description"],
-                {column: spec["type"] for column, spec in table["columns"].items()},
+                curated_columns(table),
                 curated,
                 f"curated/{name}/",
             )
@@ -75,6 +75,15 @@ class Catalogue(Construct):
             columns=[glue.Column(name=column, type=_TYPES[kind]) for column, kind in columns.items()],
             partition_keys=[glue.Column(name=PARTITION, type=glue.Schema.STRING)],
         )
+
+
+def curated_columns(table: dict[str, Any]) -> dict[str, str]:
+    """The contract's, and what the way in adds; as glue_jobs/lake/schema.py writes them."""
+    return {
+        **{column: spec["type"] for column, spec in table["columns"].items()},
+        "_ingested_at": "timestamp",
+        "_source": "string",
+    }
 
 
 def feature_columns(contract: dict[str, Any]) -> dict[str, str]:

@@ -9,7 +9,6 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from security import grants
-from security.nag import acknowledge_wildcard
 from security.roles import PersonRole, arn
 from settings import Settings
 from stacks.data.catalogue import FEATURES, PARTITION
@@ -70,19 +69,15 @@ class Queries(Construct):
             [f"athena:{action}" for action in (*asking, *acting)],
             [arn("athena", f"workgroup/{self.workgroup_name}")],
         )
-        tables = arn("glue", f"table/{database}/*")
+        reading = ("GetDatabase", "GetPartition", "GetPartitions", "GetTable", "GetTables")
         grants.allow(
             self.analyst,
+            [f"glue:{action}" for action in reading],
             [
-                f"glue:{action}"
-                for action in ("GetDatabase", "GetPartition", "GetPartitions", "GetTable", "GetTables")
+                arn("glue", "catalog"),
+                arn("glue", f"database/{database}"),
+                *(arn("glue", f"table/{database}/{name}") for name in lake.tables),
             ],
-            [arn("glue", "catalog"), arn("glue", f"database/{database}"), tables],
-        )
-        acknowledge_wildcard(
-            self.analyst,
-            tables,
-            reason="Every table of this one database holds tokens in place of identifiers; reading its schema only.",
         )
         grants.read_objects(self.analyst, lake.curated, "curated/")
         grants.read_objects(self.analyst, lake.features, "features/")

@@ -69,10 +69,12 @@ class Transform(Construct):
         self.features = self._features()
 
     def _job(self, construct_id: str, package: str) -> Job:
-        job = Job(self, construct_id, platform=self._platform, package=package)
-        # What the run reads and where it writes: partitions.json.
+        return Job(self, construct_id, platform=self._platform, package=package)
+
+    def _reads_plan(self, job: Job) -> None:
+        """partitions.json says which folder holds which month; a report of what was found goes beside it."""
         grants.read_objects(job.role, self._lake.models, "runs/")
-        return job
+        grants.write_objects(job.role, self._lake.models, "runs/")
 
     def _clean(self) -> Job:
         job = self._job("Clean", "clean_events")
@@ -84,13 +86,14 @@ class Transform(Construct):
     def _quality(self) -> Job:
         job = self._job("Quality", "check_quality")
         grants.read_objects(job.role, self._lake.curated, "curated/")
-        grants.write_objects(job.role, self._lake.models, "runs/")
+        self._reads_plan(job)
         return job
 
     def _features(self) -> Job:
         job = self._job("Features", "build_features")
         grants.read_objects(job.role, self._lake.curated, "curated/")
         _write_as_spark(job.role, self._lake.features, "features/")
+        self._reads_plan(job)
         return job
 
     def _security_configuration(self, prefix: str, keys: KeyRing) -> glue.CfnSecurityConfiguration:
