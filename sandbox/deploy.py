@@ -1,4 +1,4 @@
-"""Deploys a synthesised cloud assembly: with the real CDK CLI, or the same way without it where seconds count."""
+"""Deploys a synthesised cloud assembly: with the real CDK CLI, or as it does but without it, in seconds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class _Stack:
 
 
 def cdk(*arguments: str, app: Path | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run the pinned CDK CLI against the account; app is a synthesised assembly, else cdk.json in cwd decides."""
+    """Run the pinned CDK CLI against the account; app is a synthesised assembly, else the cdk.json of cwd."""
     command = [*_cli(), *arguments, "--no-notices", "--no-color"]
     if app is not None:
         command += ["--app", str(app)]
@@ -96,7 +97,7 @@ def bootstrap(progress: Progress = lambda *_: None) -> None:
 def deploy(assembly: Path, progress: Progress = lambda *_: None) -> dict[str, dict[str, str]]:
     """Publish the assets and deploy every stack in order, with the roles of the bootstrap; stack -> outputs.
 
-    What the CLI does, less its own start and its polling: the change sets, the roles and the errors are the same.
+    What the CLI does, less its own start and its polling: change sets, roles and errors are the same.
     """
     bootstrap(progress)
     outputs = {}
@@ -190,17 +191,10 @@ def _deploy(client: Any, stack: _Stack) -> None:
 
 
 def _wait(client: Any, name: str, wanted: str) -> None:
-    waiting = client.get_waiter("stack_delete_complete")  # for its pauses; what counts is the status
-    waiting.config.delay = 1
-    while True:
-        stack = client.describe_stacks(StackName=name)["Stacks"][0]
-        if not stack["StackStatus"].endswith("_IN_PROGRESS"):
-            break
-        import time
-
-        time.sleep(0.5)
-    if stack["StackStatus"] != wanted:
-        raise DeploymentError(f"stack {name} is {stack['StackStatus']}: {_failures(client, name)}")
+    while (status := _status(client, name)).endswith("_IN_PROGRESS"):
+        time.sleep(0.2)
+    if status != wanted:
+        raise DeploymentError(f"stack {name} is {status}: {_failures(client, name)}")
 
 
 def _failures(client: Any, name: str) -> str:
@@ -208,11 +202,13 @@ def _failures(client: Any, name: str) -> str:
     pages = client.get_paginator("describe_stack_events").paginate(StackName=name)
     found = []
     for event in (event for page in pages for event in page["StackEvents"]):
-        if event["ResourceType"] == "AWS::CloudFormation::Stack" and event.get("ResourceStatusReason") == "User Initiated":
+        reason = event.get("ResourceStatusReason")
+        if reason == "User Initiated":  # the first event of the operation
             break
-        if event["ResourceStatus"].endswith("_FAILED") or event["ResourceType"] == "AWS::CloudFormation::Stack":
-            if reason := event.get("ResourceStatusReason"):
-                found.append(f"{event['LogicalResourceId']} {event['ResourceStatus']}: {reason}")
+        if reason and (
+            "FAILED" in event["ResourceStatus"] or event["PhysicalResourceId"] == event["StackId"]
+        ):
+            found.append(f"{event['LogicalResourceId']} {event['ResourceStatus']}: {reason}")
     return "; ".join(reversed(found))
 
 
@@ -234,7 +230,7 @@ def _status(client: Any, name: str) -> str:
 
 def _template_location(stack: _Stack) -> tuple[str, str]:
     if stack.assets is None:
-        raise DeploymentError(f"stack {stack.name} has no asset manifest: synthesise it with the default synthesizer")
+        raise DeploymentError(f"stack {stack.name} has no assets: use the CDK's default synthesizer")
     files = json.loads(stack.assets.read_text())["files"]
     for asset in files.values():
         if asset["source"].get("path") == stack.template.name:

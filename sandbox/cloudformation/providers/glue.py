@@ -61,7 +61,7 @@ class Table:
 
 class Connection:
     def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
-        made = dict(properties["ConnectionInput"])
+        made = _connection(properties)
         made["Name"] = made.get("Name") or context.name(255)
         parameters = {**_catalog(properties), "ConnectionInput": made}
         parameters |= tagging.at_creation("glue", properties.get("Tags"))
@@ -70,7 +70,7 @@ class Connection:
 
     def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:
         if old["ConnectionInput"] != new["ConnectionInput"]:
-            made = {**new["ConnectionInput"], "Name": ref}
+            made = {**_connection(new), "Name": ref}
             context.call("glue", "UpdateConnection", {**_catalog(new), "Name": ref, "ConnectionInput": made})
         new.get("CatalogId")
         arn = context.arn("glue", f"connection/{ref}")
@@ -79,6 +79,11 @@ class Connection:
 
     def delete(self, context: Context, ref: str, properties: Properties) -> None:
         context.call("glue", "DeleteConnection", {**_catalog(properties), "ConnectionName": ref})
+
+
+def _connection(properties: Properties) -> dict[str, Any]:
+    """The API insists on properties that a NETWORK connection has none of."""
+    return {"ConnectionProperties": {}, **properties["ConnectionInput"]}
 
 
 class DataCatalogEncryptionSettings:

@@ -1,4 +1,4 @@
-"""AWS::Logs: log groups and resource policies."""
+"""AWS::Logs: log groups and what stands in them, resource policies."""
 
 # ruff: noqa: ARG002 every provider has the same three methods, not each needs all that they are given
 
@@ -46,6 +46,25 @@ class LogGroup:
 
 PROVIDERS = {
     "AWS::Logs::LogGroup": LogGroup(),
+    "AWS::Logs::LogStream": Plain(
+        service="logs",
+        create_operation="CreateLogStream",
+        delete_operation="DeleteLogStream",
+        name="LogStreamName",
+        name_length=512,
+        ref="LogStreamName",
+        delete_extra=("LogGroupName",),
+    ),
+    "AWS::Logs::MetricFilter": Plain(
+        service="logs",
+        create_operation="PutMetricFilter",
+        update_operation="PutMetricFilter",
+        delete_operation="DeleteMetricFilter",
+        name="FilterName",
+        name_length=512,
+        ref="FilterName",
+        delete_extra=("LogGroupName",),
+    ),
     "AWS::Logs::ResourcePolicy": Plain(
         service="logs",
         create_operation="PutResourcePolicy",

@@ -1,0 +1,208 @@
+"""Operations that deployments need and moto leaves out: the API's own shapes on moto's own state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from botocore import xform_name
+
+from sandbox import selftest
+from sandbox.engines.backends import backend
+
+Parameters = dict[str, Any]
+Operation = Callable[[Parameters], dict[str, Any]]
+
+
+class GapError(Exception):
+    """Code and message of the error that AWS would answer with."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _found(table: dict[str, Any], name: str, what: str, code: str) -> Any:
+    if name not in table:
+        raise GapError(code, f"{what} {name} was not found")
+    return table[name]
+
+
+def _delete_named_query(p: Parameters) -> dict[str, Any]:
+    queries = backend("athena").named_queries
+    _found(queries, p["NamedQueryId"], "NamedQuery", "InvalidRequestException")
+    del queries[p["NamedQueryId"]]
+    return {}
+
+
+def _update_work_group(p: Parameters) -> dict[str, Any]:
+    group = _found(backend("athena").work_groups, p["WorkGroup"], "WorkGroup", "InvalidRequestException")
+    updates = dict(p.get("ConfigurationUpdates", {}))
+    if "ResultConfigurationUpdates" in updates:
+        changed = updates.pop("ResultConfigurationUpdates")
+        updates["ResultConfiguration"] = {**group.configuration.get("ResultConfiguration", {}), **changed}
+    group.configuration.update(updates)
+    group.description = p.get("Description", group.description)
+    group.state = p.get("State", group.state)
+    return {}
+
+
+def _put_composite_alarm(p: Parameters) -> dict[str, Any]:
+    backend("cloudwatch").put_metric_alarm(
+        name=p["AlarmName"],
+        namespace=None,
+        metric_name=None,
+        comparison_operator=None,
+        evaluation_periods=None,
+        period=None,
+        threshold=None,
+        statistic=None,
+        description=p.get("AlarmDescription"),
+        dimensions=[],
+        alarm_actions=p.get("AlarmActions", []),
+        ok_actions=p.get("OKActions", []),
+        insufficient_data_actions=p.get("InsufficientDataActions", []),
+        actions_enabled=p.get("ActionsEnabled", True),
+        rule=p["AlarmRule"],
+        tags=p.get("Tags", []),
+    )
+    return {}
+
+
+def _delete_connection(p: Parameters) -> dict[str, Any]:
+    connections = backend("glue").connections
+    _found(connections, p["ConnectionName"], "Connection", "EntityNotFoundException")
+    del connections[p["ConnectionName"]]
+    return {}
+
+
+def _update_connection(p: Parameters) -> dict[str, Any]:
+    connection = _found(backend("glue").connections, p["Name"], "Connection", "EntityNotFoundException")
+    connection.connection_input = p["ConnectionInput"]
+    for attribute, member in {
+        "description": "Description",
+        "connection_properties": "ConnectionProperties",
+        "spark_properties": "SparkProperties",
+        "athena_properties": "AthenaProperties",
+        "python_properties": "PythonProperties",
+    }.items():
+        setattr(connection, attribute, p["ConnectionInput"].get(member, {}))
+    return {}
+
+
+def _update_job(p: Parameters) -> dict[str, Any]:
+    """What the update leaves out goes back to nothing, as on AWS; the tags stay."""
+    from moto.glue.models import FakeJob
+
+    jobs = backend("glue").jobs
+    old = _found(jobs, p["JobName"], "Job", "EntityNotFoundException")
+    names = [n for n in FakeJob.__init__.__code__.co_varnames[1:] if n not in ("name", "tags", "backend")]
+    given = {xform_name(member): value for member, value in p["JobUpdate"].items()}
+    values = {name: given.get(name) for name in names if name in vars(old) or name in given}
+    changed = FakeJob(name=p["JobName"], tags={}, backend=old.backend, **values)
+    changed.created_on, changed.job_runs = old.created_on, old.job_runs
+    jobs[p["JobName"]] = changed
+    return {"JobName": p["JobName"]}
+
+
+def _log_group(p: Parameters) -> Any:
+    return _found(backend("logs").groups, p["logGroupName"], "Log group", "ResourceNotFoundException")
+
+
+def _associate_kms_key(p: Parameters) -> dict[str, Any]:
+    _log_group(p).kms_key_id = p["kmsKeyId"]
+    return {}
+
+
+def _disassociate_kms_key(p: Parameters) -> dict[str, Any]:
+    _log_group(p).kms_key_id = None
+    return {}
+
+
+def _delete_model_package_group(p: Parameters) -> dict[str, Any]:
+    """Refused while the group has versions, as on AWS: whoever made them has to delete them first."""
+    state, name = backend("sagemaker"), p["ModelPackageGroupName"]
+    _found(state.model_package_groups, name, "ModelPackageGroup", "ValidationException")
+    if any(package.model_package_group_name == name for package in state.model_packages.values()):
+        raise GapError("ConflictException", f"Model package group {name} still has model packages")
+    del state.model_package_groups[name]
+    return {}
+
+
+def _delete_model_package(p: Parameters) -> dict[str, Any]:
+    state, name = backend("sagemaker"), p["ModelPackageName"]
+    arn = state.model_package_name_mapping.get(name, name)
+    _found(state.model_packages, arn, "ModelPackage", "ValidationException")
+    del state.model_packages[arn]
+    return {}
+
+
+# (module of moto, its response class) -> operations
+_OPERATIONS: dict[tuple[str, str], dict[str, Operation]] = {
+    ("athena", "AthenaResponse"): {
+        "DeleteNamedQuery": _delete_named_query,
+        "UpdateWorkGroup": _update_work_group,
+    },
+    ("cloudwatch", "CloudWatchResponse"): {"PutCompositeAlarm": _put_composite_alarm},
+    ("glue", "GlueResponse"): {
+        "DeleteConnection": _delete_connection,
+        "UpdateConnection": _update_connection,
+        "UpdateJob": _update_job,
+    },
+    ("logs", "LogsResponse"): {
+        "AssociateKmsKey": _associate_kms_key,
+        "DisassociateKmsKey": _disassociate_kms_key,
+    },
+    ("sagemaker", "SageMakerResponse"): {
+        "DeleteModelPackage": _delete_model_package,
+        "DeleteModelPackageGroup": _delete_model_package_group,
+    },
+}
+
+
+def install() -> None:
+    """Add what is missing; an engine that answers an operation itself is installed later and wins."""
+    for (module, name), operations in _OPERATIONS.items():
+        responses = selftest.check(f"moto.{module}.responses:{name}")
+        for operation, answer in operations.items():
+            setattr(responses, xform_name(operation), _method(answer))
+
+
+def self_test() -> None:
+    for module, name in _OPERATIONS:
+        selftest.check(f"moto.{module}.responses:{name}._get_params", "self")
+    for symbol in ("FakeJob", "FakeConnection"):
+        selftest.check(f"moto.glue.models:{symbol}")
+    state = {
+        "athena": ("named_queries", "work_groups"),
+        "glue": ("connections", "jobs"),
+        "logs": ("groups",),
+        "sagemaker": ("model_package_groups", "model_packages", "model_package_name_mapping"),
+    }
+    for service, names in state.items():
+        for name in names:
+            if not hasattr(backend(service), name):
+                raise selftest.SelfTestError(
+                    f"moto's {service} backend has no {name}: sandbox/gaps.py stands on it"
+                )
+
+
+def _parameters(response: Any) -> Parameters:
+    """Some of moto's services parse requests by the model of the API, the others leave the JSON as it is."""
+    if response.automated_parameter_parsing:
+        return dict(response._get_params())
+    return dict(json.loads(response.body))
+
+
+def _method(answer: Operation) -> Callable[[Any], Any]:
+    def method(response: Any) -> Any:
+        from moto.core.exceptions import ServiceException
+        from moto.core.responses import ActionResult
+
+        try:
+            return ActionResult(answer(_parameters(response)))
+        except GapError as error:
+            raise ServiceException(error.code, str(error)) from None
+
+    return method
