@@ -71,8 +71,8 @@ class JobRole(ServiceRole):
         acknowledge(
             self,
             "IAM5[Resource::*]",
-            reason="ecr:GetAuthorizationToken, ec2:Describe* and cloudwatch:PutMetricData have no resource-level "
-            "permissions; the first two only read, the last is limited to SageMaker's namespaces.",
+            reason="ecr:GetAuthorizationToken, ec2:Describe* and cloudwatch:PutMetricData know no resources; "
+            "the first two only read, the last is limited to SageMaker's namespaces.",
         )
 
     def _pull(self, repository_arn: str) -> None:
@@ -84,7 +84,7 @@ class JobRole(ServiceRole):
         )
 
     def _join(self, network: JobNetwork) -> None:
-        """SageMaker makes the container's network interfaces with this role, in these subnets and this group."""
+        """SageMaker makes the container's network interfaces with this role, in our subnets and group."""
         interfaces = arn("ec2", "network-interface/*")
         places = [arn("ec2", f"subnet/{subnet}") for subnet in network.subnet_ids]
         places.append(arn("ec2", f"security-group/{network.security_group.security_group_id}"))

@@ -21,7 +21,7 @@ def channel(name: str, uri: str, content_type: str) -> dict[str, Any]:
 
 
 def manifest_channel(name: str, uri: str, content_type: str) -> dict[str, Any]:
-    """Input of a training job: the files that the manifest lists, in the folders they have in their bucket."""
+    """Input of a training job: the files that the manifest lists, in the folders of their bucket."""
     return _channel(name, uri, content_type, "ManifestFile")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import Stack
+from aws_cdk import JsonNull, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_stepfunctions as sfn
@@ -37,8 +37,8 @@ TRACING = [
 
 class Workflow(Construct):
     """
-    role  may log and trace; what the definition calls is granted on top, then `define` makes the state machine
-    arn   known before the state machine exists, because the name is ours: locks, events and triggers refer to it
+    role  may log and trace; what the definition calls is granted on top, then `define` makes the machine
+    arn   known before the machine exists, because the name is ours: events and triggers refer to it
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Workflow(Construct):
         acknowledge(
             self.role,
             "IAM5[Resource::*]",
-            reason="Log delivery and X-Ray have no resource-level permissions; they carry state names and times, "
+            reason="Log delivery and X-Ray know no resources; they carry names of states and times, "
             "no execution data.",
         )
 
@@ -85,7 +85,7 @@ class Workflow(Construct):
             state_machine_name=self.name,
             state_machine_type="STANDARD",
             role_arn=self.role.role_arn,
-            definition_string=Stack.of(self).to_json_string(definition),
+            definition_string=Stack.of(self).to_json_string(_with_nulls(definition)),
             encryption_configuration=sfn.CfnStateMachine.EncryptionConfigurationProperty(
                 type="CUSTOMER_MANAGED_KMS_KEY",
                 kms_key_id=self._key.key_arn,
@@ -156,3 +156,15 @@ class Workflow(Construct):
     def let_publish(self, topic_arn: str, key: kms.IKey) -> None:
         grants.allow(self.role, ["sns:Publish"], [topic_arn])
         grants.use_key(self.role, key, ["kms:Decrypt", "kms:GenerateDataKey"], through="sns")
+
+
+def _with_nulls(value: Any) -> Any:
+    """The CDK leaves out what is None; in a definition null is a value (`ResultPath`: drop the answer)."""
+    match value:
+        case None:
+            return JsonNull.INSTANCE
+        case Mapping():
+            return {key: _with_nulls(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_with_nulls(each) for each in value]
+    return value

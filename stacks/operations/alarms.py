@@ -147,7 +147,7 @@ def watch_endpoint(alerts: Alerts, settings: Settings, endpoint: str) -> list[cl
                 metric("AWS/SageMaker", "ModelLatency", dimensions, statistic="p99", minutes=1),
                 settings.monitor.latency_ms * 1000,
                 periods=3,
-                why=f"One answer in a hundred takes longer than {settings.monitor.latency_ms} ms in the model.",
+                why=f"One answer in a hundred takes the model more than {settings.monitor.latency_ms} ms.",
             )
         )
         alerts.alarm(
@@ -187,8 +187,8 @@ def _watch_workflows(alerts: Alerts, workflows: Mapping[str, str]) -> None:
 def watch_model(alerts: Alerts, endpoint: str, thresholds: Mapping[str, float]) -> Sequence[cloudwatch.Alarm]:
     """What the monitoring reports of each endpoint; `thresholds` are the contract's.
 
-    Without a new report an alarm has no data and forgets its state: the next report that is over the threshold
-    rings again, and starts a run again.
+    Without a new report an alarm has no data and forgets its state: the next report over the threshold rings
+    again, and starts a run again.
     """
     quality = {
         "model got worse": (

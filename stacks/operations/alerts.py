@@ -1,4 +1,4 @@
-"""Alerts: where people are told, and the alarms of every stage, named so that the message alone says what is wrong."""
+"""Alerts: where people are told; alarms have names that say alone what is wrong, and where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bulk score: the champion answers for a whole folder of features (batch transform), on instances that then go."""
+"""Bulk score: the champion answers for a whole folder of features, on instances that go afterwards."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _request(settings: Settings, lake: Lake, keys: KeyRing) -> dict[str, Any]:
             "InstanceType": settings.deploy.instance_type,
             "VolumeKmsKeyId": keys.models.key_arn,
         },
-        # A Parquet file cannot be split: it is one request, and the image takes 20 MB at most (SageMaker: 100).
+        # A Parquet file cannot be split, so each is one request; the image takes 20 MB at most.
         "MaxPayloadInMB": 20,
         "Tags": tag_list(settings.tags("deploy")),
     }

@@ -43,7 +43,7 @@ class Dashboard(Construct):
         )
         board.add_widgets(
             _text(
-                f"# {settings.prefix}\nproducers -> ingest -> lake -> transform -> train -> evaluate -> deploy -> "
+                f"# {settings.prefix}\nproducers -> ingest -> transform -> train -> evaluate -> deploy -> "
                 "monitor -> retrain. Red lines are the limits of alarms; docs/operations.md says what to do."
             )
         )

@@ -21,7 +21,7 @@ from security.images import Image
 from security.jobs import JobNetwork, JobRole
 from security.keys import KeyRing
 from security.logs import PrivateLogGroup
-from security.nag import acknowledge_wildcard
+from security.nag import acknowledge, acknowledge_wildcard
 from security.roles import PersonRole, arn
 from settings import Settings
 from stacks.operations.neighbours import Evaluate, Lake
@@ -105,7 +105,7 @@ class Deploy(Construct):
             self,
             "Role",
             source_arn=None,  # taken on for the model, the endpoint and transform jobs
-            # SageMaker delivers captures from outside the VPC: the captures bucket knows this folder of roles.
+            # Captures are delivered from outside the VPC: their bucket knows this folder of roles.
             path=f"/{self._settings.prefix}/serving/",
             network=network,
             image_repository_arn=image.repository_arn,
@@ -174,7 +174,7 @@ class Deploy(Construct):
     def _resolve(
         self, contract: Mapping[str, Any], platform: FunctionPlatform, group_name: str
     ) -> CustomResource:
-        """Which configuration the endpoint gets: the loop's if it has promoted a model, else the baseline's."""
+        """Which configuration the endpoint gets: the loop's, once it has promoted a model."""
         prefix = self._settings.prefix
         function = ScopedFunction(
             self,
@@ -223,15 +223,19 @@ class Deploy(Construct):
             )
         packages = arn("sagemaker", f"model-package/{group_name}/*")
         grants.allow(role, ["sagemaker:DeleteModelPackage"], [packages])
+        # The authorization reference names the packages, the request their group.
+        groups = [packages, arn("sagemaker", f"model-package-group/{group_name}")]
+        grants.allow(role, ["sagemaker:ListModelPackages"], groups)
         acknowledge_wildcard(
             role, packages, reason="Versions are numbered by SageMaker; limited to our own group."
         )
-        grants.allow(
-            role,
-            ["sagemaker:ListModelPackages"],
-            [arn("sagemaker", f"model-package-group/{group_name}")],
-        )
         grants.allow(role, ["sagemaker:ListEndpointConfigs", "sagemaker:ListModels"], ["*"])
+        acknowledge(
+            role,
+            "IAM5[Resource::*]",
+            reason="Listing configurations and models knows no resources; it gives names only, and what is "
+            "deleted is limited to this deployment's.",
+        )
 
     def _endpoint(
         self, resolved: CustomResource, alarms: Sequence[cloudwatch.Alarm]
@@ -245,7 +249,7 @@ class Deploy(Construct):
             endpoint_config_name=resolved.get_att_string("EndpointConfigName"),
             deployment_config=_as_property(policy),
         )
-        endpoint.node.add_dependency(self.role, *alarms)
+        endpoint.node.add_dependency(self.role)
         return endpoint
 
     def _scale(self) -> None:

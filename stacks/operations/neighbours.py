@@ -1,4 +1,4 @@
-"""What the operations see of the other stacks. Their constructs have these attributes; mypy compares in app.py."""
+"""What the operations see of the other stacks; mypy compares, where app.py hands the stacks over."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from settings import DeploySettings, Settings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CONTENT_TYPES = ("application/jsonlines", "application/json", "text/csv")
-# Where the image finds the handler: inside the model's own archive, since the container cannot fetch anything.
+# Where the image finds the handler: inside the model's archive, as the container cannot fetch anything.
 SERVING: Mapping[str, str] = {
     "SAGEMAKER_PROGRAM": "inference.py",
     "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
@@ -50,7 +50,7 @@ class ReleaseRequests:
         }
         return {
             "ModelPackageGroupName": self._group_name,
-            "ModelPackageDescription.$": "States.Format('run {}, data before {}', $.plan.run_id, $.plan.through)",
+            "ModelPackageDescription.$": "States.Format('{}, data before {}', $.plan.run_id, $.plan.through)",
             # A call that is repeated after a lost answer makes no second version.
             "ClientToken.$": "$.plan.run_id",
             "ModelApprovalStatus": "PendingManualApproval",

@@ -1,4 +1,4 @@
-"""Retrain: from fresh data to a champion that has proved itself; started by the calendar, by drift, by people."""
+"""Retrain: from fresh data to a champion that proved itself; started by calendar, drift or people."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Retrain(Construct):
 
     @staticmethod
     def data_seconds(settings: Settings) -> int:
-        """The longest that a run may hold the data lock: two attempts of each job, and waiting for workers."""
+        """The longest that a run may hold the data lock: two attempts of each job, and an hour."""
         return 6 * (settings.transform.timeout_minutes * 60 + 600) + HOUR
 
     @classmethod

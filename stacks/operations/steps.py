@@ -112,6 +112,7 @@ class Steps(Construct):
         role, lake = self.plan_run.scoped_role, self._lake
         grants.list_objects(role, lake.raw, "raw/")
         grants.list_objects(role, lake.captures, "captures/")
+        grants.list_objects(role, lake.features, "features/")
         for prefix in ("runs/", "monitor/"):
             grants.read_objects(role, lake.models, prefix)
             grants.write_objects(role, lake.models, prefix)
