@@ -101,11 +101,9 @@ def load_candidate(
 
 def unpacked(folder: Path, target: Path) -> Path:
     """The one model archive in `folder`, unpacked; a `code/` folder in it is not run."""
-    archives = sorted(folder.rglob("*.tar.gz")) if folder.is_dir() else []
+    archives = sorted(folder.rglob("*.gz")) if folder.is_dir() else []
     if len(archives) != 1:
-        raise models.ArtefactError(
-            f"{folder} holds {len(archives)} files *.tar.gz, exactly one model is needed"
-        )
+        raise models.ArtefactError(f"{folder} holds {len(archives)} files *.gz, exactly one model is needed")
     target.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archives[0], "r:gz") as archive:

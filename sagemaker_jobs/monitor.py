@@ -33,8 +33,7 @@ class Places:
 
 def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places) -> dict[str, Any]:
     captures = capture.read(places.captures, agreed.kinds)
-    known = frame.read(places.features, {}).labelled()
-    labels = dict(zip(known.key.tolist(), known.label.tolist(), strict=True))
+    labels = known_labels(places.features)
     baseline, constraints = (
         _json(places.baseline / "baseline.json"),
         _json(places.baseline / "constraints.json"),
@@ -54,6 +53,14 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
     for name, content in files.items():
         (places.output / name).write_text(json.dumps(content, indent=1, allow_nan=False))
     return report
+
+
+def known_labels(folder: Path) -> dict[str, float]:
+    """Label by key; none while there is no feature file."""
+    if not any(folder.rglob("*.parquet")):
+        return {}
+    rows = frame.read(folder, {}).labelled()
+    return dict(zip(rows.key.tolist(), rows.label.tolist(), strict=True))
 
 
 def _json(path: Path) -> Any:

@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,13 @@ class Captures:
     rows: list[Row] = field(default_factory=list)
     files: int = 0
     lines: int = 0
-    refused: int = 0
+    refused: dict[str, int] = field(default_factory=dict)  # by variant
     malformed: int = 0
     duplicates: int = 0
     examples: list[dict[str, Any]] = field(default_factory=list)
 
     def variants(self) -> list[str]:
-        return sorted({row.variant for row in self.rows})
+        return sorted({row.variant for row in self.rows} | set(self.refused))
 
     def counts(self) -> dict[str, Any]:
         """refused: answered with an error; without_key: cannot be joined with a label."""
@@ -54,7 +54,7 @@ class Captures:
             "files": self.files,
             "lines": self.lines,
             "rows": len(self.rows),
-            "refused": self.refused,
+            "refused": sum(self.refused.values()),
             "malformed": self.malformed,
             "duplicates": self.duplicates,
             "without_key": sum(row.key is None for row in self.rows),
@@ -72,14 +72,15 @@ def read(folder: Path, kinds: Mapping[str, str]) -> Captures:
                 continue
             captures.lines += 1
             try:
-                rows = list(_rows(line, path, kinds))
+                variant, rows = _read_line(line, path, kinds)
             except CaptureError as error:
                 captures.malformed += 1
                 if len(captures.examples) < EXAMPLES:
                     captures.examples.append({"file": path.name, "line": number, "reason": str(error)})
                 continue
-            captures.refused += not rows
             captures.rows += rows
+            if not rows:
+                captures.refused[variant] = captures.refused.get(variant, 0) + 1
     _keep_latest(captures)
     return captures
 
@@ -111,37 +112,34 @@ def _keep_latest(captures: Captures) -> None:
     captures.rows = without_key + list(latest.values())
 
 
-def _rows(line: str, path: Path, kinds: Mapping[str, str]) -> Iterator[Row]:
-    """Nothing for a request that was refused."""
+def _read_line(line: str, path: Path, kinds: Mapping[str, str]) -> tuple[str, list[Row]]:
+    """The variant, and a row per record; none for a request that was refused."""
     try:
         content = json.loads(line)
         data, metadata = content["captureData"], content.get("eventMetadata", {})
-        given, answer = data["endpointInput"], data.get("endpointOutput")
+        given, answer = data["endpointInput"], data.get("endpointOutput") or {}
+        answers = _answers(_decoded(answer), answer.get("observedContentType")) if answer else []
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CaptureError(f"not a capture record ({type(error).__name__}: {error})") from error
-    if not answer or not isinstance(given, dict) or not isinstance(answer, dict):
-        return
-    answers = _answers(_decoded(answer), answer.get("observedContentType"))
+        reason = str(error) if isinstance(error, CaptureError) else f"{type(error).__name__}: {error}"
+        raise CaptureError(f"not a capture record, {reason}") from error
+    variant = _variant(path, metadata)
     if not answers:
-        return
+        return variant, []
     try:
         records = payload.parse(_decoded(given), given.get("observedContentType"), kinds).records
     except payload.PayloadError as error:
         raise CaptureError(f"input: {error}") from error
     if len(records) != len(answers):
         raise CaptureError(f"{len(records)} rows were sent and {len(answers)} scores came back")
-    variant = _variant(path, metadata)
+    time = str(metadata.get("inferenceTime", ""))
     # A client that sends one row without a key may name it in the request's inference id.
     fallback = metadata.get("inferenceId") if len(records) == 1 else None
-    for record, (key, value) in zip(records, answers, strict=True):
+    rows = []
+    for record, (key, score) in zip(records, answers, strict=True):
         found = record["key"] or key or fallback
-        yield Row(
-            variant=variant,
-            key=None if found is None else str(found),
-            time=str(metadata.get("inferenceTime", "")),
-            record=record,
-            score=value,
-        )
+        named = None if found is None else str(found)
+        rows.append(Row(variant=variant, key=named, time=time, record=record, score=score))
+    return variant, rows
 
 
 def _variant(path: Path, metadata: Mapping[str, Any]) -> str:

@@ -37,7 +37,14 @@ def report(
         "problem": contract.problem,
         "captures": captures.counts(),
         "labels": {"known": len(labels)},
-        "variants": {name: variant(contract, *pair, baseline) for name, pair in scored.items()},
+        "variants": {
+            name: {
+                "refused": captures.refused.get(name, 0),
+                "since": min((row.time for row in by_variant[name]), default=None),
+                **variant(contract, *pair, baseline),
+            }
+            for name, pair in scored.items()
+        },
         "comparison": _comparison(contract, scored),
         "drift": drifted(contract, everything, all_scores, baseline),
         "data_quality": {"checked": constraints is not None, "violations": found},

@@ -220,7 +220,7 @@ def test_counts_what_it_cannot_read_and_goes_on(tmp_path: Path) -> None:
     assert [row.score for row in found.rows if row.key == "good"] == [0.7]
     reasons = [example["reason"] for example in counts["malformed_examples"]]
     assert [example["line"] for example in counts["malformed_examples"]] == [1, 2, 3, 4, 5]
-    assert "encoding 'XML', allowed are JSON, CSV and BASE64" in reasons
+    assert "not a capture record, encoding 'XML', allowed are JSON, CSV and BASE64" in reasons
     assert "input: row 1: size is of type str, allowed is a number or null" in reasons
 
 

@@ -1,0 +1,1 @@
+"""Step of the state machine: what a run wrote becomes what readers see."""

@@ -1,0 +1,99 @@
+"""The verdict on a challenger: promote when it is not worse, roll back when it is, wait for labels."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from judge_challenger import handler
+from judge_challenger.verdict import judge
+
+from tests.any_account import any_account, any_plan
+from tests.any_model import any_contract
+
+DEPLOYED = datetime(2024, 4, 1, 12, tzinfo=UTC)
+
+
+def variant(**changes: Any) -> dict[str, Any]:
+    return {"captured": 900, "labelled": 600, "refused": 0, "since": "2024-04-01T11:59:00Z"} | changes
+
+
+def comparison(difference: float, low: float, high: float) -> dict[str, Any]:
+    rows = {"challenger_rows": 600, "champion_rows": 600}
+    return {"difference": difference, "low": low, "high": high, "confidence": 0.95} | rows
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    variants = {"champion": variant(since="2024-03-01T00:00:00Z"), "challenger": variant()}
+    return {"variants": variants, "comparison": comparison(0.01, 0.005, 0.015)} | changes
+
+
+def with_challenger(**changes: Any) -> dict[str, Any]:
+    return report(variants={"champion": variant(), "challenger": variant(**changes)})
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict", "says"),
+    [
+        pytest.param(report(), "promote", "is not worse: live loss lower by 0.01", id="better"),
+        pytest.param(
+            report(comparison=comparison(0.0, -0.01, 0.01)), "promote", "is not worse", id="as good"
+        ),
+        pytest.param(
+            report(comparison=comparison(-0.02, -0.03, -0.01)),
+            "roll_back",
+            "is worse: live loss lower by -0.02",
+            id="worse",
+        ),
+        pytest.param(
+            with_challenger(labelled=99),
+            "wait",
+            "99 of the challenger: 100 labelled answers of each are needed",
+            id="too few labels",
+        ),
+        pytest.param(report(comparison=None), "wait", "no comparison", id="no comparison"),
+        pytest.param(
+            report(variants={"champion": variant()}), "wait", "no request of the challenger", id="no traffic"
+        ),
+        pytest.param(
+            with_challenger(since="2024-03-10T00:00:00Z"),
+            "wait",
+            "reaches back to an earlier challenger, of 2024-03-10",
+            id="an earlier challenger",
+        ),
+        pytest.param(
+            with_challenger(captured=80, refused=20),
+            "roll_back",
+            "refused 20% of 100 requests, the champion 0%",
+            id="refuses requests",
+        ),
+        pytest.param(
+            with_challenger(captured=8, labelled=8, refused=2),
+            "wait",
+            "8 of the challenger",
+            id="few requests prove nothing",
+        ),
+    ],
+)
+def test_judges_by_loss_labels_and_refusals(given: dict[str, Any], verdict: str, says: str) -> None:
+    found = judge(given, DEPLOYED, minimum_labels=100)
+    assert found.verdict == verdict
+    assert says in found.reason
+
+
+def test_reads_the_newest_report_that_saw_the_challenger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = {"plan": any_plan(), "deployed_at": "2024-04-01T12:00:00.000Z"}
+    with any_account(any_contract(), tmp_path, monkeypatch) as account:
+        account.put("MODELS", "monitor/2024-04-01/report.json", report())
+        account.put("MODELS", "monitor/2024-04-09/captures.manifest", [])
+        assert handler.handler(event, None)["verdict"] == "wait"
+        account.put("MODELS", "monitor/2024-04-02/report.json", report(comparison=None))
+        assert handler.handler(event, None)["report"] == "monitor/2024-04-02/report.json"
+        account.put("MODELS", "monitor/2024-04-08/report.json", report())
+        assert handler.handler(event, None) | {"reason": ""} == {
+            "verdict": "promote",
+            "reason": "",
+            "report": "monitor/2024-04-08/report.json",
+        }
