@@ -108,7 +108,7 @@ def _object(value: dict[str, Any], node: dict[str, Any], root: dict[str, Any], p
     for name, item in value.items():
         if name in known:
             found[name] = _value(item, known[name], root, f"{place}/{name}")
-        elif sub := next((s for p, s in patterns.items() if re.search(p, name)), None):
+        elif sub := next((s for p, s in patterns.items() if _matches(p, name)), None):
             found[name] = _value(item, sub, root, f"{place}/{name}")
         elif node.get("additionalProperties") is False and (known or patterns):
             raise PropertyError(

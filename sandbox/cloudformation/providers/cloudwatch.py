@@ -45,5 +45,6 @@ PROVIDERS = {
         name="DashboardName",
         name_length=255,
         ref="DashboardName",
+        tags="arn:aws:cloudwatch::{account}:dashboard/{ref}",
     ),
 }
