@@ -36,7 +36,7 @@ def base(session: Session, call: Parsed, path: dict[str, object]) -> dict[str, o
     }
     if principal.kind == "user":
         context["aws:username"] = session.name
-    if session.service == "lambda.amazonaws.com" and session.source_arn:
+    if session.service == "lambda.amazonaws.com" and session.runs_code and session.source_arn:
         context["lambda:sourcefunctionarn"] = session.source_arn
     for key, value in (store.tags(principal) | session.tags).items():
         context[f"aws:principaltag/{key}".lower()] = value

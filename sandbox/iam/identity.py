@@ -57,8 +57,13 @@ def service_credentials(
     session: str,
     source_arn: str | None = None,
     network: Network | None = None,
+    runs_code: bool = True,
 ) -> Credentials:
-    """The role as `service` (lambda.amazonaws.com) assumes it for `source_arn`; TrustDenied if it may not."""
+    """The role as `service` (lambda.amazonaws.com) assumes it for `source_arn`; TrustDenied if it may not.
+
+    `runs_code` False: the service uses them itself (network interfaces, log lines); Lambda then leaves the
+    function's ARN out of the calls, which is how a policy tells the service from the function's own code.
+    """
     decision = _service_decision(service, "sts:AssumeRole", role_arn, source_arn, {})
     if not decision.allowed:
         raise TrustDenied(_refusal(service, "sts:AssumeRole", role_arn, source_arn, decision))
@@ -76,6 +81,7 @@ def service_credentials(
             token=role.session_token,
             network=network,
             service=service,
+            runs_code=runs_code,
             source_arn=source_arn or "",
         ),
     )

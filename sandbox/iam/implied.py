@@ -16,6 +16,20 @@ _ROLE = re.compile(rf"arn:aws:iam::{ACCOUNT}:role/(?!aws-service-role/)[\w+=,.@/
 _PASSING = re.compile(r"(Create|Put|Start|Update|Run|Register|Add|Set|Modify|Execute|Restore)")
 # Services whose principal is not <prefix>.amazonaws.com.
 _PASSED_TO = {"ec2": "vpc-flow-logs.amazonaws.com"}
+# What looks like a role in there is data, not a role that is passed on.
+_DATA = {"Environment", "Variables", "HyperParameters", "DefaultArguments", "Arguments", "Tags"}
+# The permission that tags in a create call need, where it is not called TagResource.
+_TAGGING = {
+    "firehose": "TagDeliveryStream",
+    "kinesis": "AddTagsToStream",
+    "sagemaker": "AddTags",
+    "sqs": "TagQueue",
+    "ssm": "AddTagsToResource",
+}
+_TAGGED = {
+    "athena", "cloudwatch", "dynamodb", "ecr", "events", "glue", "kms", "lambda", "logs", "scheduler",
+    "secretsmanager", "sns", "states", *_TAGGING,
+}  # fmt: skip
 _WRITE = ("kms:GenerateDataKey",)
 _READ = ("kms:Decrypt",)
 _BOTH = ("kms:GenerateDataKey", "kms:Decrypt")
@@ -24,6 +38,7 @@ _BOTH = ("kms:GenerateDataKey", "kms:Decrypt")
 def targets(call: Parsed, context: dict[str, object]) -> Iterator[Target]:
     """Further permissions that AWS checks for this call, against the same caller unless said otherwise."""
     yield from _passed_roles(call)
+    yield from _tags(call)
     by_service = _KEYS.get(call.prefix)
     if by_service:
         yield from by_service(call, context)
@@ -42,10 +57,26 @@ def _passed_roles(call: Parsed) -> Iterator[Target]:
         )
 
 
+def _tags(call: Parsed) -> Iterator[Target]:
+    """Who creates something with tags on it must be allowed to tag it."""
+    params = call.params
+    if call.prefix not in _TAGGED or not re.match(r"(Create|Put|Start|Register)", call.operation):
+        return
+    if not (params.get("Tags") or params.get("tags")):
+        return
+    resource = "*" if call.prefix == "kms" else _resource(call).removesuffix(":log-stream:")
+    action = _TAGGING.get(call.prefix, "TagResource")
+    yield Target(
+        action=f"{call.prefix}:{action}", resource=resource, implied_by=f"{call.prefix}:{call.operation}"
+    )
+
+
 def _roles(value: Any, name: str = "") -> Iterator[str]:
     """Role ARNs in the parameters; Glue also takes a bare name."""
     if isinstance(value, dict):
         for key, item in value.items():
+            if key in _DATA:
+                continue
             # Firehose writes a processor's role as {ParameterName: RoleArn, ParameterValue: arn}.
             yield from _roles(item, "RoleArn" if value.get("ParameterName") == "RoleArn" else str(key))
     elif isinstance(value, list):
@@ -69,8 +100,7 @@ def _s3(call: Parsed, context: dict[str, object]) -> Iterator[Target]:
     if operation in ("UploadPart", "UploadPartCopy", "CompleteMultipartUpload"):
         key = encryption.upload_key(bucket, params.get("UploadId", ""))
         under_bucket = encryption.bucket_default(bucket)[1]
-        actions = _READ if operation == "CompleteMultipartUpload" else _BOTH
-        yield from _s3_key(call, context, actions, key, bucket, name, under_bucket)
+        yield from _s3_key(call, context, _READ, key, bucket, name, under_bucket)
     if operation in ("CopyObject", "UploadPartCopy"):
         source, source_name, version = resources_s3.copy_source(params["CopySource"])
         key, under_bucket = encryption.object_key(source, source_name, version)

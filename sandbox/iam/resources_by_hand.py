@@ -271,6 +271,41 @@ def _publish(call: Parsed) -> list[Target] | None:
     return _own(call, "*") if call.params.get("PhoneNumber") else None
 
 
+def _network_interface(call: Parsed) -> list[Target]:
+    """The interface itself gets its id later: it is asked for as `network-interface/*`, as AWS does."""
+    from moto.ec2.models import ec2_backends
+
+    vpc = ec2_backends[ACCOUNT][REGION]
+    params = call.params
+    if call.operation == "CreateNetworkInterface":
+        subnet = params["SubnetId"]
+        found = vpc.get_subnet(subnet)
+        places = [(f"subnet/{subnet}", {"ec2:subnetid": subnet, **_vpc_key(found)})]
+        for group in params.get("Groups") or params.get("SecurityGroupId") or []:
+            own = vpc.get_security_group_from_id(group)
+            places.append((f"security-group/{group}", {"ec2:securitygroupid": group, **_vpc_key(own)}))
+        places.append(("network-interface/*", {}))
+    else:
+        name = params.get("NetworkInterfaceId") or params.get("NetworkInterfacePermissionId", "")
+        name = str(name).replace("eni-perm-", "eni-")
+        interface = vpc.enis.get(name)
+        subnet = getattr(interface, "subnet", None)
+        places = [(f"network-interface/{name}", {"ec2:networkinterfaceid": name, **_vpc_key(subnet)})]
+        places[0][1].update({"ec2:subnet": _arn("ec2", f"subnet/{subnet.id}")} if subnet else {})
+    return [
+        Target(
+            action=f"ec2:{call.operation}",
+            resource=_arn("ec2", place),
+            context={"ec2:region": REGION, **keys},
+        )
+        for place, keys in places
+    ]
+
+
+def _vpc_key(place: Any) -> dict[str, object]:
+    return {"ec2:vpc": _arn("ec2", f"vpc/{place.vpc_id}")} if place else {}
+
+
 def _assume(call: Parsed) -> list[Target] | None:
     if call.params.get("PolicyArns"):
         raise Unmapped("session policies by ARN are not evaluated; fix: give the policy itself, as Policy")
@@ -298,6 +333,12 @@ OPERATIONS: dict[str, Maker] = {
     "cloudwatch:PutDashboard": _dashboard,
     "cloudwatch:GetDashboard": _dashboard,
     "cloudwatch:DeleteDashboards": _dashboard,
+    "ec2:CreateNetworkInterface": _network_interface,
+    "ec2:CreateNetworkInterfacePermission": _network_interface,
+    "ec2:DeleteNetworkInterface": _network_interface,
+    "ec2:DeleteNetworkInterfacePermission": _network_interface,
+    "ec2:AssignPrivateIpAddresses": _network_interface,
+    "ec2:UnassignPrivateIpAddresses": _network_interface,
     "sts:AssumeRole": _assume,
     "sns:Unsubscribe": _topic_of_subscription,
     "sns:GetSubscriptionAttributes": _topic_of_subscription,

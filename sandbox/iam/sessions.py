@@ -19,7 +19,9 @@ _BOOTSTRAP = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A caller. `service` is the AWS service that holds the credentials on the role's behalf, if one does."""
+    """A caller. `service` is the AWS service that holds the credentials on the role's behalf, if one does;
+    `runs_code`: it hands them to the code it runs.
+    """
 
     principal: Principal
     name: str = ""
@@ -27,6 +29,7 @@ class Session:
     policy: Policy | None = None
     network: Network | None = None
     service: str = ""
+    runs_code: bool = True
     source_arn: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 

@@ -18,6 +18,7 @@ from tests.sandbox.iam_probe import (
     ROOT_ARN,
     Probe,
     allow,
+    any_bucket,
     any_key,
     document,
     trust,
@@ -117,6 +118,46 @@ def test_role_by_its_bare_name_is_passed_too() -> None:
     command = {"Name": "glueetl", "ScriptLocation": "s3://b/k"}
     probe = Probe(allow("glue:CreateJob"))
     assert passed.arn in probe.denied("glue", "create_job", Name="k", Role=passed.name, Command=command)
+
+
+def test_firehose_processor_passes_no_role_in_data_but_in_its_parameters() -> None:
+    role, named = Probe().arn, {"ParameterName": "RoleArn", "ParameterValue": Probe().arn}
+    processor = {
+        "Type": "Lambda",
+        "Parameters": [{"ParameterName": "LambdaArn", "ParameterValue": "x"}, named],
+    }
+    destination = {
+        "RoleARN": role,
+        "BucketARN": f"arn:aws:s3:::{any_bucket()}",
+        "ProcessingConfiguration": {"Enabled": True, "Processors": [processor]},
+    }
+    probe = Probe(allow("firehose:*"), allow("iam:PassRole", role))
+    create = {"DeliveryStreamName": "d", "ExtendedS3DestinationConfiguration": destination}
+    assert named["ParameterValue"] in probe.denied("firehose", "create_delivery_stream", **create)
+
+
+def test_role_in_a_variable_is_data() -> None:
+    passed, other = Probe(), Probe()
+    probe = Probe(allow("lambda:CreateFunction"), allow("iam:PassRole", passed.arn))
+    probe.call(
+        "lambda", "create_function", FunctionName="vars", Runtime="python3.13", Role=passed.arn,
+        Handler="h.h",
+        Code={"ZipFile": b"zip"}, Environment={"Variables": {"OTHER_ROLE_ARN": other.arn}},
+    )  # fmt: skip
+
+
+def test_tags_at_creation_need_the_permission_to_tag() -> None:
+    create = {"ModelPackageGroupName": "Group", "Tags": [{"Key": "stage", "Value": "train"}]}
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package-group/group"
+    probe = Probe(allow("sagemaker:CreateModelPackageGroup", arn))
+    assert f"sagemaker:AddTags on resource: {arn}" in probe.denied(
+        "sagemaker", "create_model_package_group", **create
+    )
+    tagged = {"StringEquals": {"aws:RequestTag/stage": "train"}}
+    probe.grant(
+        allow("sagemaker:CreateModelPackageGroup", arn), allow("sagemaker:AddTags", arn, Condition=tagged)
+    )
+    probe.call("sagemaker", "create_model_package_group", **create)
 
 
 # ---- conditions and resources of services

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sandbox import account
 from sandbox.iam import record
@@ -59,6 +60,21 @@ def test_trust_in_another_account_s_service_call_is_refused() -> None:
 def test_role_that_does_not_exist_trusts_nobody() -> None:
     with pytest.raises(TrustDenied):
         service_credentials(f"arn:aws:iam::{ACCOUNT}:role/none", LAMBDA, session="f")
+
+
+def test_function_code_is_told_from_the_service_by_its_arn() -> None:
+    function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
+    role = any_role("told-apart", trust(Service=LAMBDA))
+    deny = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+    from_code = deny | {"Condition": {"Null": {"lambda:SourceFunctionArn": "false"}}}
+    account.client("iam").put_role_policy(
+        RoleName="told-apart", PolicyName="p", PolicyDocument=document(allow("sqs:*"), from_code)
+    )
+    service = service_credentials(role, LAMBDA, session="f", source_arn=function, runs_code=False)
+    service.client("sqs").list_queues()
+    code = service_credentials(role, LAMBDA, session="f", source_arn=function)
+    with pytest.raises(ClientError, match="explicit deny"):
+        code.client("sqs").list_queues()
 
 
 def test_environment_is_enough_for_a_subprocess() -> None:

@@ -12,7 +12,16 @@ import pytest
 from sandbox import account
 from sandbox.iam import record
 from sandbox.iam.network import Network
-from tests.sandbox.iam_probe import REGION, Probe, allow, any_bucket, document
+from tests.sandbox.iam_probe import (
+    ACCOUNT,
+    REGION,
+    Probe,
+    allow,
+    any_bucket,
+    any_key,
+    document,
+    encrypt_bucket,
+)
 
 BLOCK = "10.0.0.0/16"
 
@@ -200,6 +209,38 @@ def test_bucket_for_one_endpoint_refuses_the_rest(vpc: Vpc) -> None:
     put = {"Bucket": bucket, "Key": "a", "Body": b"x"}
     Probe(allow("s3:*"), network=vpc.network).call("s3", "put_object", **put)
     assert "explicit deny" in Probe(allow("s3:*")).denied("s3", "put_object", **put)
+
+
+def test_key_used_on_the_caller_s_behalf_does_not_come_through_the_endpoint(vpc: Vpc) -> None:
+    bucket, key = any_bucket(), any_key()
+    encrypt_bucket(bucket, key)
+    vpc.open_to_anywhere()
+    endpoint = vpc.gateway("s3", tables=(vpc.table,))
+    put = {"Bucket": bucket, "Key": "a", "Body": b"x"}
+    by_endpoint = {"StringEquals": {"aws:SourceVpce": endpoint}}
+    probe = Probe(allow("s3:*"), allow("kms:*", key, Condition=by_endpoint), network=vpc.network)
+    assert "kms:GenerateDataKey" in probe.denied("s3", "put_object", **put)
+    probe.grant(allow("s3:*"), allow("kms:*", key, Condition={"Null": {"aws:SourceVpce": "true"}}))
+    probe.call("s3", "put_object", **put)
+
+
+def test_interfaces_are_made_only_in_the_granted_places(vpc: Vpc) -> None:
+    arn = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
+    places = [
+        f"{arn}:network-interface/*",
+        f"{arn}:subnet/{vpc.subnet}",
+        f"{arn}:security-group/{vpc.callers}",
+    ]
+    ours = {"ArnEquals": {"ec2:Vpc": f"{arn}:vpc/{vpc.id}"}}
+    probe = Probe(
+        allow("ec2:CreateNetworkInterface", places),
+        allow("ec2:DeleteNetworkInterface", places[0], Condition=ours),
+    )
+    made = probe.call("ec2", "create_network_interface", SubnetId=vpc.subnet, Groups=[vpc.callers])
+    interface = made["NetworkInterface"]["NetworkInterfaceId"]
+    probe.call("ec2", "delete_network_interface", NetworkInterfaceId=interface)
+    wrong = {"SubnetId": vpc.subnet, "Groups": [vpc.endpoints]}
+    assert vpc.endpoints in probe.denied("ec2", "create_network_interface", **wrong)
 
 
 def test_default_route_to_a_gateway_is_the_internet(vpc: Vpc) -> None:

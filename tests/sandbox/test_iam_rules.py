@@ -82,6 +82,8 @@ BASICS = [
     ("any resource of a list", {}, [allow(resource=["arn:aws:s3:::x/*", "arn:aws:s3:::lake/raw/*"])], True),
     ("* does not run over the parts of an ARN", {"on": "arn:aws:sqs:us-east-1:123456789012:q"},
      [allow(resource="arn:aws:sqs:*:q")], "implicit-deny-identity"),
+    ("an ARN with parts missing matches nothing", {"on": "arn:aws:sqs:us-east-1:123456789012:q"},
+     [allow(resource="arn:aws:sqs:*")], "implicit-deny-identity"),
     ("a part of an ARN may be *", {"on": "arn:aws:sqs:us-east-1:123456789012:q"},
      [allow(resource="arn:aws:sqs:*:123456789012:q")], True),
     ("colons in the last part belong to it", {"on": "arn:aws:lambda:us-east-1:123456789012:function:f:1"},
