@@ -134,8 +134,8 @@ def _written_key(call: Parsed, bucket: str) -> tuple[str | None, bool]:
         under_bucket = header.lower() == "true"
     if named:
         return encryption.key_arn(named), under_bucket
-    if algorithm and not algorithm.startswith("aws:kms"):
-        return None, False
+    if algorithm:
+        return None, False  # AES256, or aws:kms without a key: then S3 takes its own, not the bucket's default
     return default, under_bucket
 
 

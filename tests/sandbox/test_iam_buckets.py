@@ -66,6 +66,14 @@ def test_key_of_the_header_is_asked_instead_of_the_default() -> None:
     assert other in probe.denied("s3", "put_object", Bucket=bucket, Key="a", Body=b"x", **named)
 
 
+@pytest.mark.parametrize("algorithm", ["AES256", "aws:kms"])
+def test_algorithm_without_a_key_is_not_the_bucket_s_key(algorithm: str) -> None:
+    bucket = any_bucket()
+    encrypt_bucket(bucket, any_key())
+    probe = Probe(allow("s3:PutObject"))
+    probe.call("s3", "put_object", Bucket=bucket, Key="a", Body=b"x", ServerSideEncryption=algorithm)
+
+
 def test_key_policy_can_refuse_what_iam_allows() -> None:
     key = any_key(allow("kms:DescribeKey", Principal={"AWS": ROOT_ARN}))
     probe = Probe(allow("kms:*"))
