@@ -73,7 +73,9 @@ def put(name: str, records: list[dict[str, Any]]) -> dict[str, Any]:
     from moto.firehose.exceptions import InvalidArgumentException, ResourceNotFoundException
 
     if name not in backend("firehose").delivery_streams:
-        raise ResourceNotFoundException(f"Firehose {name} under account {backend('firehose').account_id} not found.")
+        raise ResourceNotFoundException(
+            f"Firehose {name} under account {backend('firehose').account_id} not found."
+        )
     delivery, reader = _running[name]
     if reader is not None:
         raise InvalidArgumentException(
@@ -143,7 +145,11 @@ def install() -> None:
         return put(delivery_stream_name, records)
 
     def put_s3_records(
-        self: Any, delivery_stream_name: str, version_id: str, s3_destination: Any, records: Any  # noqa: ARG001
+        self: Any,
+        delivery_stream_name: str,
+        version_id: str,
+        s3_destination: Any,
+        records: Any,  # noqa: ARG001
     ) -> list[dict[str, str]]:
         """moto's way in for log subscription filters."""
         answer: list[dict[str, str]] = put(delivery_stream_name, records)["RequestResponses"]

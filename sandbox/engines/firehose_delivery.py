@@ -168,8 +168,12 @@ class Delivery:
             ended = int(clock.now().timestamp() * 1000)
             function = self.settings.transform.function_arn if self.settings.transform else None
             for failed in bad:
-                buffer = self._buffer((_ERROR_TYPES.get(failed.code, "processing-failed"), ()), {}, failed.record)
-                buffer.add(firehose_transform.error_document(failed, ended, function), failed.record.arrival_ms)
+                buffer = self._buffer(
+                    (_ERROR_TYPES.get(failed.code, "processing-failed"), ()), {}, failed.record
+                )
+                buffer.add(
+                    firehose_transform.error_document(failed, ended, function), failed.record.arrival_ms
+                )
                 if buffer.size >= self.settings.buffer_bytes:
                     full.append(self._take(buffer.key))
         return full
@@ -233,7 +237,9 @@ class Delivery:
         try:
             if fault := faults.due("firehose", settings.name):
                 raise RuntimeError(fault.detail or "fault ordered in the sandbox")
-            self.roles.client(settings.role_arn, "s3").put_object(Bucket=settings.bucket, Key=name, Body=body, **extra)
+            self.roles.client(settings.role_arn, "s3").put_object(
+                Bucket=settings.bucket, Key=name, Body=body, **extra
+            )
         except Exception as error:
             # AWS keeps the data and tries again for a day; so does the sandbox, at the next interval or flush.
             self._put_back(buffer)
@@ -256,7 +262,9 @@ class Delivery:
         prefix = settings.error_prefix if error_type else settings.prefix
         folder = firehose_prefix.folder(prefix, arrival, keys=buffer.keys, error_type=error_type)
         written = clock.now().astimezone(settings.zone)
-        return folder + firehose_prefix.object_name(settings.name, settings.version, written, settings.extension)
+        return folder + firehose_prefix.object_name(
+            settings.name, settings.version, written, settings.extension
+        )
 
     def _put_back(self, buffer: Buffer) -> None:
         with self._lock:

@@ -23,7 +23,9 @@ def check(prefix: str, error_prefix: str, *, dynamic: bool) -> None:
     """AWS's rules for the two prefixes of one destination."""
     for name, text in (("Prefix", prefix), ("ErrorOutputPrefix", error_prefix)):
         if text.replace("!{", "").count("!{") or "!{" in _EXPRESSION.sub("", text):
-            raise PrefixError(f"{name} {text!r} has an expression that is not closed: write !{{namespace:value}}")
+            raise PrefixError(
+                f"{name} {text!r} has an expression that is not closed: write !{{namespace:value}}"
+            )
         for namespace, value in _expressions(text):
             _check_expression(name, namespace, value)
     if _expressions(prefix) and "error-output-type" not in error_prefix:
@@ -89,7 +91,9 @@ def _check_expression(name: str, namespace: str, value: str) -> None:
         if value == "error-output-type" and name == "Prefix":
             raise PrefixError("Prefix must not contain !{firehose:error-output-type}")
     elif namespace == "partitionKeyFromQuery":
-        raise PrefixError(f"{name} uses partitionKeyFromQuery, which the sandbox does not implement: use a function")
+        raise PrefixError(
+            f"{name} uses partitionKeyFromQuery, which the sandbox does not implement: use a function"
+        )
     elif namespace != "partitionKeyFromLambda":
         raise PrefixError(
             f"{name} has the namespace {namespace!r}; allowed: timestamp, firehose, partitionKeyFromLambda"

@@ -11,9 +11,7 @@ from sandbox.engines import firehose_prefix
 _MB = 1024 * 1024
 _EXTENSIONS = {"UNCOMPRESSED": "", "GZIP": ".gz"}
 _KNOWN = frozenset(
-    "RoleARN BucketARN Prefix ErrorOutputPrefix BufferingHints CompressionFormat EncryptionConfiguration "
-    "CloudWatchLoggingOptions ProcessingConfiguration S3BackupMode DynamicPartitioningConfiguration "
-    "FileExtension CustomTimeZone DataFormatConversionConfiguration S3BackupDescription".split()
+    ["RoleARN", "BucketARN", "Prefix", "ErrorOutputPrefix", "BufferingHints", "CompressionFormat", "EncryptionConfiguration", "CloudWatchLoggingOptions", "ProcessingConfiguration", "S3BackupMode", "DynamicPartitioningConfiguration", "FileExtension", "CustomTimeZone", "DataFormatConversionConfiguration", "S3BackupDescription"]
 )
 
 
@@ -110,7 +108,9 @@ def _destination(stream: Any) -> dict[str, Any]:
         kinds = ", ".join(key for key in given if key != "destination_id")
         raise UnsupportedStreamError(f"destination {kinds} is not implemented by the sandbox; allowed: S3")
     if unknown := set(destination) - _KNOWN:
-        raise UnsupportedStreamError(f"settings {', '.join(sorted(unknown))} are not implemented by the sandbox")
+        raise UnsupportedStreamError(
+            f"settings {', '.join(sorted(unknown))} are not implemented by the sandbox"
+        )
     if _true((destination.get("DataFormatConversionConfiguration") or {}).get("Enabled")):
         raise UnsupportedStreamError("DataFormatConversionConfiguration is not implemented by the sandbox")
     if destination.get("S3BackupMode", "Disabled") != "Disabled":
@@ -141,7 +141,9 @@ def _processors(destination: dict[str, Any]) -> tuple[Transform | None, bool]:
 def _transform(parameters: dict[str, str], role: str) -> Transform:
     known = {"LambdaArn", "NumberOfRetries", "RoleArn", "BufferSizeInMBs", "BufferIntervalInSeconds"}
     if unknown := set(parameters) - known:
-        raise UnsupportedStreamError(f"Lambda processor parameters {', '.join(sorted(unknown))} are not known")
+        raise UnsupportedStreamError(
+            f"Lambda processor parameters {', '.join(sorted(unknown))} are not known"
+        )
     megabytes = float(parameters.get("BufferSizeInMBs", 1))
     if not 0.2 <= megabytes <= 3:
         raise UnsupportedStreamError(f"BufferSizeInMBs is {megabytes:g}; allowed: 0.2 to 3")
@@ -166,7 +168,9 @@ def _source(stream: Any) -> Source | None:
     if stream.delivery_stream_type == "DirectPut" or not given:
         return None
     if "KinesisStreamARN" not in given:
-        raise UnsupportedStreamError(f"source {stream.delivery_stream_type} is not implemented by the sandbox")
+        raise UnsupportedStreamError(
+            f"source {stream.delivery_stream_type} is not implemented by the sandbox"
+        )
     return Source(stream_arn=given["KinesisStreamARN"], role_arn=given["RoleARN"])
 
 

@@ -31,7 +31,9 @@ def _bytes(body: Any) -> bytes:
 def _check(payload: bytes, kind: str) -> None:
     limit = ASYNC_LIMIT if kind == "Event" else SYNC_LIMIT
     if len(payload) > limit:
-        message = f"{len(payload)} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
+        message = (
+            f"{len(payload)} byte payload is too large for the {kind} invocation type (limit {limit} bytes)"
+        )
         raise InvocationError("RequestTooLargeException", 413, message)
     try:
         json.loads(payload)

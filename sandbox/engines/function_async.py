@@ -43,9 +43,13 @@ def _deliver(function_arn: str, payload: bytes, request_id: str) -> None:
             condition = "EventAgeExceeded" if error.status == 429 else "RetriesExhausted"
         attempts += 1
         if outcome.error is None:
-            _to_destination(target, "OnSuccess", _record(target, payload, outcome, "Success", attempts, request_id))
+            _to_destination(
+                target, "OnSuccess", _record(target, payload, outcome, "Success", attempts, request_id)
+            )
             return
-    if _to_destination(target, "OnFailure", _record(target, payload, outcome, condition, attempts, request_id)):
+    if _to_destination(
+        target, "OnFailure", _record(target, payload, outcome, condition, attempts, request_id)
+    ):
         return
     _to_dead_letters(target, payload, outcome, request_id)
 

@@ -156,7 +156,9 @@ class Environment:
             text = f"RequestId: {request_id} Error: Task timed out after {self._timeout:.2f} seconds"
             return {"errorType": "Sandbox.Timedout", "errorMessage": text}
         how = f"signal: {-code}" if code < 0 else f"exit status {code}"
-        text = f"RequestId: {request_id} Error: Runtime exited with error: {how}" + (f" ({phase})" if phase else "")
+        text = f"RequestId: {request_id} Error: Runtime exited with error: {how}" + (
+            f" ({phase})" if phase else ""
+        )
         return {"errorType": "Runtime.ExitError", "errorMessage": text}
 
     def _failed(self, error: dict[str, Any], request_id: str) -> Outcome:

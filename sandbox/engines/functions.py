@@ -235,8 +235,13 @@ def _fingerprint(target: Any) -> str:
 def _injected(detail: str, request_id: str) -> Outcome:
     body = {"errorType": "Sandbox.Fault", "errorMessage": detail or "fault ordered in the sandbox"}
     if detail == "timeout":
-        body = {"errorType": "Sandbox.Timedout", "errorMessage": f"RequestId: {request_id} Error: Task timed out"}
-    return Outcome(payload=json.dumps(body).encode(), error="Unhandled", log=[f"[ERROR] {body['errorMessage']}"])
+        body = {
+            "errorType": "Sandbox.Timedout",
+            "errorMessage": f"RequestId: {request_id} Error: Task timed out",
+        }
+    return Outcome(
+        payload=json.dumps(body).encode(), error="Unhandled", log=[f"[ERROR] {body['errorMessage']}"]
+    )
 
 
 def _too_large(outcome: Outcome) -> Outcome:
@@ -277,7 +282,9 @@ def _as_json(lines: list[str]) -> list[str]:
     shaped = []
     for line in lines:
         kind = next((kind for prefix, kind in kinds.items() if line.startswith(f"{prefix}RequestId: ")), None)
-        shaped.append(json.dumps({"time": clock.now().isoformat(), "type": kind, "record": line}) if kind else line)
+        shaped.append(
+            json.dumps({"time": clock.now().isoformat(), "type": kind, "record": line}) if kind else line
+        )
     return shaped
 
 

@@ -146,7 +146,9 @@ def _put_many_at_once(notify: Callable[[str], None]) -> None:
                 }
                 shard.records[number] = record
                 answers.append({"SequenceNumber": str(number), "ShardId": shard.shard_id})
-        self._send_stream_metrics(stream.stream_name, incoming_bytes=sum(sizes), incoming_records=len(records))
+        self._send_stream_metrics(
+            stream.stream_name, incoming_bytes=sum(sizes), incoming_records=len(records)
+        )
         notify(stream.stream_name)
         return {"FailedRecordCount": 0, "Records": answers}
 

@@ -57,7 +57,9 @@ def use_account_clock():
 
         @classmethod
         def utcnow(cls):
-            return cls.fromtimestamp(_real_time() + _offset, _datetime_module.timezone.utc).replace(tzinfo=None)
+            return cls.fromtimestamp(_real_time() + _offset, _datetime_module.UTC).replace(
+                tzinfo=None
+            )
 
         @classmethod
         def today(cls):
@@ -86,7 +88,9 @@ def load():
     name = os.environ["_HANDLER"]
     module_name, _, function_name = name.rpartition(".")
     if not module_name:
-        return None, error("Runtime.MalformedHandlerName", f"Bad handler '{name}': not enough values to unpack")
+        return None, error(
+            "Runtime.MalformedHandlerName", f"Bad handler '{name}': not enough values to unpack"
+        )
     try:
         module = importlib.import_module(module_name.replace("/", "."))
     except ImportError as cause:
@@ -109,7 +113,11 @@ def call(handler, header, payload):
         answer = handler(event, Context(header))
     except Exception as cause:
         frames = traceback.format_tb(cause.__traceback__)[1:]  # without the frame of this file
-        text = f"[ERROR] {type(cause).__name__}: {cause}\n" + "Traceback (most recent call last):\n" + "".join(frames)
+        text = (
+            f"[ERROR] {type(cause).__name__}: {cause}\n"
+            + "Traceback (most recent call last):\n"
+            + "".join(frames)
+        )
         print(text, file=sys.stderr)
         return False, json.dumps(
             {
@@ -165,8 +173,14 @@ def main():
         elapsed = (_time_module.monotonic() - started) * 1000
         sys.stdout.flush()
         sys.stderr.flush()
-        os.write(2, f"\n\x00{header['request_id']}\n".encode())  # tells the reader where this event's log ends
-        send(responses, {"ok": ok, "ms": elapsed, "memory_mb": peak_memory_mb()}, answer.encode("utf-8", "surrogatepass"))
+        os.write(
+            2, f"\n\x00{header['request_id']}\n".encode()
+        )  # tells the reader where this event's log ends
+        send(
+            responses,
+            {"ok": ok, "ms": elapsed, "memory_mb": peak_memory_mb()},
+            answer.encode("utf-8", "surrogatepass"),
+        )
 
 
 if __name__ == "__main__":
