@@ -137,6 +137,7 @@ def _decide(session: Session, target: Target, keys: dict[str, object], policies:
     if (
         target.implied_by
         and target.action.startswith("kms:")
+        and target.resource != "*"  # tags of a key that is being created
         and (why := encryption.unusable(target.resource))
     ):
         return Decision(allowed=False, reason=why)
