@@ -84,14 +84,15 @@ def client(service: str, credentials: HasKeys | None = None) -> Any:
 
 
 @cache
-def _session() -> boto3.Session:
+def session() -> boto3.Session:
+    """The one session of this process, so that API models are read once."""
     return boto3.Session(region_name=REGION)
 
 
 @cache
 def _client(service: str, url: str, keys: tuple[str, str, str | None]) -> Any:
     access_key, secret_key, token = keys
-    return _session().client(
+    return session().client(
         service,
         endpoint_url=url,
         aws_access_key_id=access_key,

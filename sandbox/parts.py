@@ -17,6 +17,7 @@ PARTS = (
     "sandbox.iam.identity",
     "sandbox.iam.enforce",
     "sandbox.iam.record",
+    "sandbox.speed",
     "sandbox.gaps",
     "sandbox.cloudformation.api",
     *(f"sandbox.engines.{name}" for name in ENGINES),
