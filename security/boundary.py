@@ -61,7 +61,8 @@ ACTIONS: dict[str, str] = {
 }
 
 CREATES_IN_VPC = ("CreateModel", "CreateProcessingJob", "CreateTrainingJob")
-CREATES_WITH_VOLUME = ("CreateEndpointConfig", "CreateProcessingJob", "CreateTrainingJob")
+CREATES_WITH_VOLUME = ("CreateEndpointConfig", "CreateProcessingJob", "CreateTrainingJob", "CreateTransformJob")
+CREATES_OUTPUT = ("CreateProcessingJob", "CreateTrainingJob", "CreateTransformJob")
 RUNS = ("CreateProcessingJob", "CreateTrainingJob")
 
 
@@ -72,7 +73,7 @@ def preventive_denials() -> list[iam.PolicyStatement]:
         "sagemaker:VpcSecurityGroupIds": CREATES_IN_VPC,
         "sagemaker:NetworkIsolation": CREATES_IN_VPC,
         "sagemaker:VolumeKmsKey": CREATES_WITH_VOLUME,
-        "sagemaker:OutputKmsKey": RUNS,
+        "sagemaker:OutputKmsKey": CREATES_OUTPUT,
         "sagemaker:MaxRuntimeInSeconds": RUNS,
         "sagemaker:InterContainerTrafficEncryption": RUNS,
     }

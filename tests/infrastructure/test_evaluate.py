@@ -1,0 +1,59 @@
+"""Evaluate: candidate and champion on the same held-out days; the registry knows how each was judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.definitions import Definition, definitions, tasks
+
+
+@pytest.fixture(scope="module")
+def retrain(sandbox: Any) -> Definition:
+    return definitions(sandbox)["retrain"]
+
+
+def test_candidate_champion_and_features_are_its_inputs(retrain: Definition) -> None:
+    request = tasks(retrain)["Evaluate"]["Parameters"]
+    inputs = {each["InputName"]: each["S3Input"] for each in request["ProcessingInputs"]}
+    assert inputs["candidate"]["S3Uri.$"] == "$.training.model_data_url"
+    assert inputs["champion"]["S3Uri.$"] == "$.plan.champion.model_data_url"
+    assert inputs["features"]["S3DataType"] == "ManifestFile"
+    outputs = {each["OutputName"] for each in request["ProcessingOutputConfig"]["Outputs"]}
+    assert outputs == {"evaluation", "model", "baseline"}
+
+
+def test_python_runs_the_code_as_it_lies_in_s3(retrain: Definition) -> None:
+    program = tasks(retrain)["Evaluate"]["Parameters"]["AppSpecification"]
+    [python, file] = program["ContainerEntrypoint"]
+    assert python == "python3"
+    assert file.startswith("/opt/ml/processing/input/code/") and file.endswith(".zip")
+    arguments = program["ContainerArguments.$"]
+    assert arguments.startswith("States.Array('evaluate', '--run_id', $.plan.run_id")
+    assert all(f"'--{name}', $.plan.{name}" in arguments for name in ("train_start", "holdout_end"))
+
+
+def test_a_registered_model_carries_its_evaluation_and_waits_for_approval(retrain: Definition) -> None:
+    request = tasks(retrain)["Register"]["Parameters"]
+    assert request["ModelApprovalStatus"] == "PendingManualApproval"
+    assert request["ClientToken.$"] == "$.plan.run_id", "a repeated call must not register twice"
+    metrics = request["ModelMetrics"]
+    assert "evaluation/evaluation.json" in metrics["ModelQuality"]["Statistics"]["S3Uri.$"]
+    assert "baseline/constraints.json" in metrics["ModelDataQuality"]["Constraints"]["S3Uri.$"]
+    assert tasks(retrain)["Approve"]["Parameters"]["ModelApprovalStatus"] == "Approved"
+    assert tasks(retrain)["Reject"]["Parameters"]["ModelApprovalStatus"] == "Rejected"
+
+
+def test_the_first_champion_is_read_by_its_exact_key(sandbox: Any) -> None:
+    policies = sandbox.resources("AWS::IAM::Policy")
+    [policy] = [each for name, each in policies.items() if name.startswith("Model/EvaluateRole")]
+    read = [
+        resource
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "s3:GetObject" in statement["Action"]
+        for resource in statement["Resource"]
+        if "cdk-" in str(resource)
+    ]
+    assert len(read) == 2, "the programs, and the first champion"
+    assert not [resource for resource in read if "*" in str(resource)]

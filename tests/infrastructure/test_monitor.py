@@ -1,0 +1,109 @@
+"""Monitor: captures, labels and statistics in, metrics out; each alarm has its line in the book."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import contracts
+from tests.definitions import definitions, flat, tasks
+
+BOOK = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def alarms(assembly: Any) -> dict[str, dict[str, Any]]:
+    """By title, for example `deploy: champion is slow`."""
+    found = assembly.resources("AWS::CloudWatch::Alarm").values()
+    ours = [each for each in found if "AlarmName" in each]
+    return {each["AlarmName"].split(" ", 1)[1]: each for each in ours}
+
+
+def test_the_job_compares_captures_with_labels_and_with_the_champions_statistics(sandbox: Any) -> None:
+    request = tasks(definitions(sandbox)["monitor"])["Monitor"]["Parameters"]
+    inputs = {each["InputName"]: each["S3Input"] for each in request["ProcessingInputs"]}
+    assert inputs["captures"]["S3DataType"] == inputs["features"]["S3DataType"] == "ManifestFile"
+    assert inputs["baseline"]["S3Uri.$"] == "$.plan.monitor.baseline_uri"
+    [output] = request["ProcessingOutputConfig"]["Outputs"]
+    assert "monitor/{}', $.plan.through" in output["S3Output"]["S3Uri.$"]
+
+
+def test_metrics_follow_the_job_and_a_failure_is_told(sandbox: Any) -> None:
+    states = definitions(sandbox)["monitor"]["States"]
+    assert states["Monitor"]["Next"] == "PublishMetrics"
+    assert states["PublishMetrics"]["Next"] == "Done"
+    assert states["Failed"]["Next"] == "NotifyFailure"
+
+
+def test_alarms_on_the_model_have_the_contracts_thresholds(sandbox: Any) -> None:
+    limits = contracts.load("flights")["monitor"]
+    found = alarms(sandbox)
+    assert found["monitor: model got worse"]["Threshold"] == limits["quality_drop"]
+    assert found["monitor: model is off balance"]["Threshold"] == limits["calibration_gap"]
+    for title in ("monitor: model got worse", "monitor: model is off balance"):
+        assert found[title]["TreatMissingData"] == "missing", "else the next report would not ring again"
+
+
+def test_every_stage_has_alarms_and_every_alarm_tells_people(sandbox: Any) -> None:
+    found = alarms(sandbox)
+    assert {title.split(":")[0] for title in found} == {"ingest", "deploy", "monitor", "retrain"}
+    for title, alarm in found.items():
+        assert "Topic" in str(alarm["AlarmActions"]), title
+        assert alarm["AlarmDescription"].endswith("docs/operations.md"), title
+
+
+def test_every_alarm_has_a_line_in_the_book_and_every_line_an_alarm(production: Any) -> None:
+    written = set(re.findall(r"^\| `([^`]+)` \|", BOOK.read_text(encoding="utf-8"), re.MULTILINE))
+    assert written == set(alarms(production))
+
+
+def test_a_transform_job_that_fails_is_told(sandbox: Any) -> None:
+    [rule] = [
+        rule
+        for rule in sandbox.resources("AWS::Events::Rule").values()
+        if rule["EventPattern"].get("source") == ["aws.glue"]
+    ]
+    assert len(rule["EventPattern"]["detail"]["jobName"]) == 3
+
+
+def test_only_our_alarms_and_rules_may_publish_to_the_topic(sandbox: Any) -> None:
+    [policy] = sandbox.resources("AWS::SNS::TopicPolicy").values()
+    services = [
+        statement
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "Service" in statement.get("Principal", {})
+    ]
+    assert {each["Principal"]["Service"] for each in services} == {
+        "cloudwatch.amazonaws.com",
+        "events.amazonaws.com",
+    }
+    for each in services:
+        assert "aws:SourceAccount" in each["Condition"]["StringEquals"]
+        assert "aws:SourceArn" in each["Condition"]["ArnLike"]
+
+
+def test_the_dashboard_groups_by_stage_and_gives_every_graph_a_unit(sandbox: Any) -> None:
+    [board] = sandbox.resources("AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(flat(board["DashboardBody"]))["widgets"]
+    headers = [each["properties"]["markdown"] for each in widgets if each["type"] == "text"]
+    assert [header.split("\n")[0] for header in headers[1:]] == [
+        "## ingest",
+        "## retrain",
+        "## deploy",
+        "## monitor",
+    ]
+    graphs = [each["properties"] for each in widgets if each["type"] == "metric"]
+    assert len(graphs) == 19
+    for graph in graphs:
+        assert graph["title"] and graph["yAxis"]["left"]["label"], graph.get("title")
+
+
+def test_limits_of_alarms_are_drawn_into_their_graphs(sandbox: Any) -> None:
+    [board] = sandbox.resources("AWS::CloudWatch::Dashboard").values()
+    drawn = {
+        each["properties"]["title"]
+        for each in json.loads(flat(board["DashboardBody"]))["widgets"]
+        if each["properties"].get("annotations", {}).get("horizontal")
+    }
+    assert {"Loss of quality since training", "Errors of the model (5XX)", "Waiting on the stream"} <= drawn

@@ -1,0 +1,194 @@
+"""Retrain: locks are released on every way out, the endpoint goes back to the champion, the gate decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.definitions import Definition, definitions, reachable, targets, tasks
+
+
+@pytest.fixture(scope="module")
+def retrain(sandbox: Any) -> Definition:
+    return definitions(sandbox)["retrain"]
+
+
+def following(definition: Definition, start: str, *choices: str) -> list[str]:
+    """The way from `start`; at each fork the first of `choices` that it offers, else its default."""
+    way, name = [], start
+    while name not in way:
+        way.append(name)
+        state = definition["States"][name]
+        if state["Type"] in ("Succeed", "Fail"):
+            break
+        offered = [branch["Next"] for branch in state.get("Choices", [])]
+        taken = [choice for choice in choices if choice in offered]
+        name = taken[0] if taken else state.get("Next") or state["Default"]
+    return way
+
+
+def in_order(way: list[str], *names: str) -> bool:
+    return [name for name in way if name in names] == list(names)
+
+
+def test_a_refresh_ends_after_publishing_and_takes_no_model_lock(retrain: Definition) -> None:
+    way = following(retrain, "Plan", "Refreshed", "Done")
+    assert in_order(
+        way, "TakeDataLock", "Clean", "CheckQuality", "BuildFeatures", "Publish", "ReleaseDataLock", "Done"
+    )
+    assert "TakeModelLock" not in way
+    assert "Notify" not in way
+
+
+def test_a_candidate_is_trained_judged_and_promoted_in_this_order(retrain: Definition) -> None:
+    choices = ("TakeModelLock", "Register", "Deployed", "CreateChampionConfig", "NameChampion")
+    way = following(retrain, "Plan", *choices)
+    assert in_order(
+        way,
+        "TakeModelLock",
+        "Train",
+        "Evaluate",
+        "Gate",
+        "Register",
+        "CreateModel",
+        "DeployChallenger",
+        "Bake",
+        "Judge",
+        "Promote",
+        "WriteChampion",
+        "Approve",
+        "RecordRun",
+        "ReleaseModelLock",
+        "Notify",
+        "Done",
+    )
+
+
+def test_nothing_is_published_before_quality_and_features_are_done(retrain: Definition) -> None:
+    before = reachable(retrain, "TakeDataLock") - reachable(retrain, "Publish")
+    assert {"Clean", "CheckQuality", "BuildFeatures"} <= before
+
+
+def test_a_refused_candidate_never_reaches_the_registry(retrain: Definition) -> None:
+    way = following(retrain, "MayChallenge")
+    assert in_order(way, "MayChallenge", "Refused", "RecordRun", "ReleaseModelLock", "Notify")
+    assert not {"Register", "CreateModel"} & set(way)
+
+
+@pytest.mark.parametrize("lock", ["data", "model"])
+def test_a_lock_is_taken_only_if_free_expired_or_ours_and_released_only_if_ours(
+    retrain: Definition, lock: str
+) -> None:
+    locks = [
+        state["Parameters"] for state in tasks(retrain).values() if f"lock#{lock}" in str(state["Parameters"])
+    ]
+    taking = [each for each in locks if "Item" in each]
+    releasing = [each for each in locks if "Key" in each]
+    assert len(taking) == 1
+    assert len(releasing) == 2, "on the good way out and on the failing one"
+    assert "#expires < :now" in taking[0]["ConditionExpression"]
+    assert taking[0]["Item"]["expires"] == {"N.$": f"$.plan.locks.{lock}_expires"}
+    for each in releasing:
+        assert "#owner = :owner" in each["ConditionExpression"]
+
+
+def test_every_failure_after_the_plan_frees_both_locks_records_and_tells(retrain: Definition) -> None:
+    for name, state in tasks(retrain).items():
+        way_out = state["Catch"][-1]["Next"]
+        if name == "Plan":
+            assert reachable(retrain, way_out) >= {"NotifyFailure", "Stop"}
+        elif way_out == "Failed":
+            way = following(retrain, "Failed")
+            assert in_order(way, "FreeData", "FreeModel", "RecordFailure", "NotifyFailure", "Stop"), name
+    message = tasks(retrain)["NotifyFailure"]["Parameters"]["Message.$"]
+    assert all(part in message for part in ("$.failure.state", "$.failure.error", "$.failure.cause"))
+
+
+def test_a_step_that_fails_on_the_way_out_does_not_stop_the_way_out(retrain: Definition) -> None:
+    way_out = reachable(retrain, "Failed")
+    for name in way_out & tasks(retrain).keys():
+        for follower in targets(retrain["States"][name]):
+            assert follower in way_out and follower != "Failed", f"{name} leads to {follower}"
+
+
+def test_the_endpoint_is_restored_from_the_first_update_on_until_the_champion_is_written(
+    retrain: Definition,
+) -> None:
+    states = retrain["States"]
+    assert states["RestoreFromHere"]["Parameters"] == {"restore": True}
+    assert states["RestoreFromHere"]["Next"] == "DeployChallenger"
+    assert states["WriteChampion"]["ResultSelector"] == {"restore": False}
+    way = following(retrain, "Failed", "Restore")
+    assert in_order(way, "ChallengerMayServe", "Restore", "RestoreUpdate", "RejectFailed", "FreeData")
+    update = states["RestoreUpdate"]["Parameters"]
+    assert update["EndpointConfigName.$"] == "$.plan.champion.endpoint_config_name"
+    assert "DeploymentConfig" not in update, "going back waits for no canary"
+
+
+def test_an_update_that_alarms_took_back_is_seen_by_the_configuration_in_service(retrain: Definition) -> None:
+    for update in ("DeployChallenger", "Promote"):
+        compare = retrain["States"][f"{update}Compare"]
+        in_service = compare["Choices"][-1]["And"]
+        assert {"Variable": "$.endpoint.status", "StringEquals": "InService"} in in_service
+        assert any("StringEqualsPath" in condition for condition in in_service)
+        assert retrain["States"][compare["Default"]]["Parameters"]["verdict"] == "roll_back"
+
+
+def test_a_challenger_that_is_not_decided_in_time_goes(retrain: Definition) -> None:
+    rules = retrain["States"]["Verdict"]["Choices"]
+    limits = [
+        condition["NumericLessThan"]
+        for rule in rules
+        for condition in rule.get("And", [])
+        if "NumericLessThan" in condition
+    ]
+    assert limits == [45]
+    assert retrain["States"]["Undecided"]["Parameters"]["verdict"] == "roll_back"
+
+
+def test_guarded_updates_name_the_alarms_that_take_them_back(production: Any) -> None:
+    definition = definitions(production)["retrain"]
+    for name in ("DeployChallenger", "Promote"):
+        guard = definition["States"][name]["Parameters"]["DeploymentConfig"]
+        assert len(guard["AutoRollbackConfiguration"]["Alarms"]) == 4
+        routing = guard["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+        assert routing["Type"] == "CANARY"
+        assert routing["CanarySize"]["Value"] <= 50, "SageMaker allows half of the fleet at most"
+        assert guard["BlueGreenUpdatePolicy"]["TerminationWaitInSeconds"] <= 3600
+
+
+def test_one_instance_is_moved_all_at_once(retrain: Definition) -> None:
+    guard = retrain["States"]["Promote"]["Parameters"]["DeploymentConfig"]
+    assert guard["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"] == "ALL_AT_ONCE"
+
+
+def test_schedules_pass_their_own_time_and_go_to_the_dead_letters_when_they_fail(sandbox: Any) -> None:
+    schedules = sandbox.resources("AWS::Scheduler::Schedule")
+    assert len(schedules) == 3
+    for name, schedule in schedules.items():
+        assert "<aws.scheduler.scheduled-time>" in schedule["Target"]["Input"], name
+        assert "Arn" in schedule["Target"]["DeadLetterConfig"], name
+        assert schedule["State"] == "ENABLED", name
+
+
+def test_an_alarm_on_the_models_quality_starts_a_run(sandbox: Any) -> None:
+    [rule] = [
+        rule
+        for rule in sandbox.resources("AWS::Events::Rule").values()
+        if rule["EventPattern"].get("detail-type") == ["CloudWatch Alarm State Change"]
+    ]
+    assert len(rule["EventPattern"]["resources"]) == 2
+    assert rule["EventPattern"]["detail"] == {"state": {"value": ["ALARM"]}}
+    [target] = rule["Targets"]
+    assert '"action": "retrain"' in target["InputTransformer"]["InputTemplate"]
+    assert "DeadLetterConfig" in target
+
+
+def test_the_ledger_outlives_a_mistake(production: Any) -> None:
+    [table] = production.resources("AWS::DynamoDB::Table").values()
+    assert table["DeletionProtectionEnabled"] is True
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"]["SSEType"] == "KMS"
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
