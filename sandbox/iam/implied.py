@@ -135,7 +135,7 @@ def _written_key(call: Parsed, bucket: str) -> tuple[str | None, bool]:
     if named:
         return encryption.key_arn(named), under_bucket
     if algorithm:
-        return None, False  # AES256, or aws:kms without a key: then S3 takes its own, not the bucket's default
+        return None, False  # AES256, or aws:kms without a key: S3 then takes its own, not the default
     return default, under_bucket
 
 
