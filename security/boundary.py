@@ -1,7 +1,8 @@
 """The ceiling of every role: it grants nothing, and what it does not name no role can do.
 
-`ACTIONS` is the union of what the roles are granted (a test compares both ways). The denials stop SageMaker work that
-would run outside the VPC, with a way to the internet, or unencrypted, whoever may write a state machine or a plan.
+`ACTIONS` is the union of what the roles are granted (a test compares both ways). The denials stop SageMaker
+work that would run outside the VPC, with a way to the internet, or unencrypted, whoever may write a state
+machine or a plan.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from constructs import Construct
 
 from security.nag import acknowledge
 
-# By service, so that a review sees what a new action opens. tests/security/test_boundary.py says what is missing.
+# By service, so that a review sees what a new action opens. tests/security/test_boundary.py says what is
+# missing.
 ACTIONS: dict[str, str] = {
     "athena": (
         "GetNamedQuery GetQueryExecution GetQueryResults GetWorkGroup ListNamedQueries "
@@ -61,7 +63,12 @@ ACTIONS: dict[str, str] = {
 }
 
 CREATES_IN_VPC = ("CreateModel", "CreateProcessingJob", "CreateTrainingJob")
-CREATES_WITH_VOLUME = ("CreateEndpointConfig", "CreateProcessingJob", "CreateTrainingJob", "CreateTransformJob")
+CREATES_WITH_VOLUME = (
+    "CreateEndpointConfig",
+    "CreateProcessingJob",
+    "CreateTrainingJob",
+    "CreateTransformJob",
+)
 CREATES_OUTPUT = ("CreateProcessingJob", "CreateTrainingJob", "CreateTransformJob")
 RUNS = ("CreateProcessingJob", "CreateTrainingJob")
 
@@ -107,7 +114,8 @@ class Boundary(iam.ManagedPolicy):
         acknowledge(
             self,
             "IAM5[Resource::*]",
-            reason="A boundary grants nothing: it caps the exact grants of each role, and names every action in full.",
+            reason="A boundary grants nothing: it caps the exact grants of each role, and names every "
+            "action in full.",
         )
 
 
