@@ -1,7 +1,8 @@
 """What is shipped to AWS: folders and files made at synthesis, of which equal sources give equal bytes.
 
-A function's bundle holds its own package, `shared` and the contract, and nothing else: a change elsewhere does not
-redeploy it. Bundles lie in a temporary folder of the process; the CDK copies them into the assembly.
+A function's bundle holds its own package, `shared` and the contract, and nothing else: a change elsewhere
+does not redeploy it. Bundles lie in a temporary folder of the process; the CDK copies them into the
+assembly.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ def _packaging() -> ModuleType:
 
 @cache
 def _job_module(name: str) -> ModuleType:
-    """`rules` and `packaging` need the standard library only, so synthesis may run them; it imports no other job code."""
+    """`rules` and `packaging` need the standard library only, so synthesis may run them; it imports no
+    other job code.
+    """
     path = _source_root("sagemaker_jobs") / "tabular" / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"bundled_{name}", path)
     if spec is None or spec.loader is None:
@@ -147,7 +150,9 @@ def _folder(name: str, files: Mapping[str, bytes]) -> Path:
 
 @cache
 def _workshop() -> Path:
-    """Of this process alone: a folder that stays is one that a tidy machine thins out, or somebody else fills."""
+    """Of this process alone: a folder that stays is one that a tidy machine thins out, or somebody else
+    fills.
+    """
     folder = Path(tempfile.mkdtemp(prefix="mlref-bundles-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

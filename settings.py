@@ -1,7 +1,7 @@
 """What differs between the profiles: one frozen dataclass per stage, `sandbox` and `production` side by side.
 
-No environment variables, no account, no Region. A field whose name ends in a unit is in that unit; `None` means that
-the feature is off, or that AWS decides.
+No environment variables, no account, no Region. A field whose name ends in a unit is in that unit; `None`
+means that the feature is off, or that AWS decides.
 """
 
 from __future__ import annotations
@@ -219,11 +219,15 @@ class Settings:
         return self.prefix.replace("-", "_")
 
     def tags(self, stage: str) -> dict[str, str]:
-        """For what API calls make while a state machine runs; the stacks' own resources get theirs in app.py."""
+        """For what API calls make while a state machine runs; the stacks' own resources get theirs in
+        app.py.
+        """
         return {"project": PROJECT, "profile": self.profile, "stage": stage}
 
     def stack_name(self, group: str) -> str:
-        """CloudFormation puts it in front of the names it makes; endpoint policies and the trail rely on that."""
+        """CloudFormation puts it in front of the names it makes; endpoint policies and the trail rely on
+        that.
+        """
         return f"{self.prefix}-{group}"
 
 

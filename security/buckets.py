@@ -21,8 +21,8 @@ class Reach:
     roles        ARNs (patterns) of roles that work outside the VPC: an AWS service's delivery, people's roles
     services     AWS services that read for a person who may, for example "athena"
 
-    Listing and deleting are left to identity policies: emptying a bucket is administration, done from outside.
-    """
+    Listing and deleting are left to identity policies: emptying a bucket is administration, done from
+    outside."""
 
     endpoint_id: str
     roles: Sequence[str] = field(default=())
@@ -51,7 +51,9 @@ class PrivateBucket(s3.Bucket):
         notifies: bool = False,
         **kwargs: Any,
     ) -> None:
-        """`notifies`: EventBridge hears of every object. `reach` is left out only where AWS services alone write."""
+        """`notifies`: EventBridge hears of every object. `reach` is left out only where AWS services alone
+        write.
+        """
         super().__init__(
             scope,
             construct_id,
@@ -68,8 +70,8 @@ class PrivateBucket(s3.Bucket):
             **kwargs,
         )
         resource = cast(s3.CfnBucket, self.node.default_child)
-        # As a property of the resource: the L2 would write a statement about this bucket into the log bucket's
-        # policy, which for a log bucket of another stack is a circle.
+        # As a property of the resource: the L2 would write a statement about this bucket into the log
+        # bucket's policy, which for a log bucket of another stack is a circle.
         resource.logging_configuration = s3.CfnBucket.LoggingConfigurationProperty(
             destination_bucket_name=keeping.access_logs.bucket_name,
             log_file_prefix=f"{construct_id.lower()}/",

@@ -1,4 +1,6 @@
-"""Endpoint policies: out of the VPC leads a way to our own resources, for our own principals, and nowhere else."""
+"""Endpoint policies: out of the VPC leads a way to our own resources, for our own principals, and nowhere
+else.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from typing import Any
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
-# Ids of the lists that AWS manages for its gateway endpoints, from `aws ec2 describe-prefix-lists`, Region by Region.
-# They never change; no template can ask for them. See docs/decisions/0004-prefix-lists.md.
+# Ids of the lists that AWS manages for its gateway endpoints, from `aws ec2 describe-prefix-lists`, Region
+# by Region. They never change; no template can ask for them. See docs/decisions/0004-prefix-lists.md.
 PREFIX_LISTS = {
     "ap-northeast-1": {"s3": "pl-61a54008", "dynamodb": "pl-78a54011"},
     "ap-northeast-2": {"s3": "pl-78a54011", "dynamodb": "pl-48a54021"},
@@ -47,8 +49,8 @@ def only_ours(actions: list[str], resources: list[str]) -> iam.PolicyStatement:
 def buckets_of(*stack_names: str) -> list[str]:
     """ARNs of the buckets of these stacks, and of the asset bucket.
 
-    CloudFormation begins the names that it makes up with the stack's name, so the buckets can be named here, before
-    the stack exists whose buckets they are.
+    CloudFormation begins the names that it makes up with the stack's name, so the buckets can be named
+    here, before the stack exists whose buckets they are.
     """
     names = [f"arn:{Aws.PARTITION}:s3:::{name}-*" for name in stack_names] + [ASSET_BUCKET]
     return [*names, *(f"{name}/*" for name in names)]

@@ -19,7 +19,8 @@ from security import grants
 from security.logs import LogKeeping, PrivateLogGroup
 from security.roles import ServiceRole
 
-# AwsSolutions-L1 asks for the newest runtime that the CDK knows; the tests run lambda/ on this version's syntax.
+# AwsSolutions-L1 asks for the newest runtime that the CDK knows; the tests run lambda/ on this version's
+# syntax.
 RUNTIME = lambda_.Runtime.PYTHON_3_14
 
 
@@ -41,7 +42,9 @@ class FunctionPlatform:
 
 
 class ScopedFunction(lambda_.Function):
-    """Runs `<package>/handler.py` of `bundle`. May do nothing but log until granted more: see `scoped_role`."""
+    """Runs `<package>/handler.py` of `bundle`. May do nothing but log until granted more: see
+    `scoped_role`.
+    """
 
     def __init__(
         self,
@@ -58,7 +61,8 @@ class ScopedFunction(lambda_.Function):
         reserved_concurrency: int | None = None,
     ) -> None:
         log_group = PrivateLogGroup(scope, f"{construct_id}Logs", keeping=platform.logs)
-        # Without a role of ours the CDK attaches AWSLambdaBasicExecutionRole: write to every log group there is.
+        # Without a role of ours the CDK attaches AWSLambdaBasicExecutionRole: write to every log group
+        # there is.
         self.scoped_role = ServiceRole(scope, f"{construct_id}Role", service="lambda")
         self.scoped_role.add_managed_policy(platform.tracing)
         if in_vpc:

@@ -1,4 +1,4 @@
-"""Permissions, named by intent: exact actions, a wildcard only below an object prefix, keys only through their service.
+"""Permissions, named by intent: exact actions, wildcards only below an object prefix, keys by their service.
 
 No `sid`: a helper may be called twice on one role, and a repeated sid is an invalid policy.
 """
@@ -69,7 +69,7 @@ def use_key(
     through: str,
     context: Mapping[str, str] | None = None,
 ) -> None:
-    """Use a key, only for requests that `through` (a service, for example "s3") makes on the role's behalf."""
+    """Use a key, only for requests that the service `through` (for example "s3") makes for the role."""
     conditions: dict[str, Any] = {"StringEquals": {"kms:ViaService": f"{through}.{Aws.REGION}.amazonaws.com"}}
     for name, value in (context or {}).items():
         conditions["StringEquals"][f"kms:EncryptionContext:{name}"] = value
@@ -107,7 +107,8 @@ def _on_objects(role: iam.Role, bucket: s3.IBucket, prefix: str, actions: list[s
         role,
         bucket,
         f"{prefix}*",
-        reason=f"Object keys are not known at synthesis; limited to {prefix or 'this one bucket'} and exact actions.",
+        reason=f"Object keys are not known at synthesis; limited to {prefix or 'this one bucket'} and "
+        f"exact actions.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The keys of a deployment, one per kind of data; stacks/base/keys.py makes them and says who may use them."""
+"""The keys of a deployment, one per kind of data; stacks/base/keys.py says who may use them."""
 
 from __future__ import annotations
 

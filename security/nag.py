@@ -1,7 +1,8 @@
 """The only door to cdk-nag acknowledgements.
 
 Call `acknowledge` beside the resource that needs it. tests/security/test_nag.py keeps the whole list in
-tests/snapshots/nag_acknowledgements.json, where review sees it change, and refuses one that answers no finding.
+tests/snapshots/nag_acknowledgements.json, where review sees it change, and refuses one that answers no
+finding.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ MIN_REASON_LENGTH = 40
 
 
 def acknowledge(construct: IConstruct, rule: str, *, reason: str, pack: str = "AwsSolutions") -> None:
-    """Accept one finding on one construct, for example `IAM5[Resource::*]`. `reason` says what bounds the risk."""
+    """Accept one finding on one construct, for example `IAM5[Resource::*]`. `reason` says what bounds the
+    risk.
+    """
     finding = f"{pack}::{pack}-{rule}"
     if len(reason.strip()) < MIN_REASON_LENGTH:
         raise ValueError(
@@ -39,8 +42,9 @@ def acknowledge_wildcard(construct: IConstruct, arn: str, *, reason: str) -> Non
 def acknowledge_objects(construct: IConstruct, bucket: s3.IBucket, pattern: str, *, reason: str) -> None:
     """Accept `pattern` (a wildcard) in `bucket`, which may belong to another stack.
 
-    cdk-nag names a bucket as the policy renders it: by its logical id within a stack, by the export's name across
-    stacks. Exports appear only while synthesising, when it is too late to acknowledge, so it is asked for here.
+    cdk-nag names a bucket as the policy renders it: by its logical id within a stack, by the export's name
+    across stacks. Exports appear only while synthesising, when it is too late to acknowledge, so it is
+    asked for here.
     """
     owner = Stack.of(bucket)
     if owner is Stack.of(construct):

@@ -17,8 +17,8 @@ ROLE_ARN = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role"
 class ServiceRole(iam.Role):
     """May do nothing until granted something.
 
-    source_arn  narrows the trust to these resources (ARN patterns); leave it out only where naming the resource
-                would close a circle in the template
+    source_arn  narrows the trust to these resources (ARN patterns); leave it out only where naming the
+                resource would close a circle in the template
     path        for roles that a bucket policy must name before they exist
     """
 

@@ -1,4 +1,6 @@
-"""Each profile is synthesised once per session, with cdk-nag's findings beside it; tests read the templates."""
+"""Each profile is synthesised once per session, with cdk-nag's findings beside it; tests read the
+templates.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Before aws_cdk starts its Node process: the CDK's own linter costs seconds per process (`make synth` runs it), and
-# Node is the one beside this Python.
+# Before aws_cdk starts its Node process: the CDK's own linter costs seconds per process (`make synth` runs
+# it), and Node is the one beside this Python.
 os.environ.setdefault("CDK_VALIDATION", "false")
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 import pytest  # noqa: E402
 
-# Findings are read from the report: one finding then fails one test, and not every test that needs a template.
+# Findings are read from the report: one finding then fails one test, and not every test that needs a
+# template.
 CONTEXT = {"@aws-cdk/core:failSynthOnValidationErrors": False}
 
 Template = Mapping[str, Any]

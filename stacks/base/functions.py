@@ -16,7 +16,9 @@ from stacks.base.network import Network
 
 
 class Functions(Construct):
-    """Two policies that all functions share (Lambda's needs, not theirs), and a queue for what they failed on."""
+    """Two policies that all functions share (Lambda's needs, not theirs), and a queue for what they failed
+    on.
+    """
 
     def __init__(
         self,
@@ -102,7 +104,8 @@ class Functions(Construct):
         acknowledge(
             policy,
             "IAM5[Resource::*]",
-            reason="ec2:Describe* has no resource-level permissions; read-only, and denied to the functions' own code.",
+            reason="ec2:Describe* has no resource-level permissions; read-only, and denied to the "
+            "functions' own code.",
         )
         return policy
 
@@ -120,6 +123,7 @@ class Functions(Construct):
         acknowledge(
             policy,
             "IAM5[Resource::*]",
-            reason="X-Ray's two write actions have no resource-level permissions; a trace holds ids and times only.",
+            reason="X-Ray's two write actions have no resource-level permissions; a trace holds ids and "
+            "times only.",
         )
         return policy

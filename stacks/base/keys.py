@@ -23,9 +23,8 @@ class Keys(Construct):
     logs      log groups, the trail
     messages  topics and queues
 
-    The account's root is each key's administrator, so IAM policies decide who uses it; services come in by the
-    statements here, each tied to this account's resources.
-    """
+    The account's root is each key's administrator, so IAM policies decide who uses it; services come in by
+    the statements here, each tied to this account's resources."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)

@@ -1,4 +1,6 @@
-"""Network: no way in, no way out but to the AWS services that are called, each through an endpoint with a policy."""
+"""Network: no way in, no way out but to the AWS services that are called, each through an endpoint with a
+policy.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,8 @@ from settings import Settings
 
 class Network(Construct):
     """
-    Security groups, by who wears them: `functions` (Lambda), `jobs` (Glue), `training` (training and processing),
-    `serving` (model containers), `endpoints` (the interface endpoints themselves).
+    Security groups, by who wears them: `functions` (Lambda), `jobs` (Glue), `training` (training and
+    processing), `serving` (model containers), `endpoints` (the interface endpoints themselves).
 
     The VPC's default security group is worn by nothing: docs/decisions/0005-default-security-group.md.
     """
@@ -100,7 +102,8 @@ class Network(Construct):
         self.serving = self._group("Serving", "SageMaker model containers", [to_s3])
         for group in (self.functions, self.jobs):
             self.endpoints.add_ingress_rule(group, ec2.Port.tcp(443), "AWS APIs")
-        # Spark's driver and executors talk to each other on ports they choose; Glue refuses a group without this.
+        # Spark's driver and executors talk to each other on ports they choose; Glue refuses a group without
+        # this.
         self.jobs.add_ingress_rule(self.jobs, ec2.Port.all_tcp(), "Spark, among the nodes of a job")
         ec2.CfnSecurityGroupEgress(
             self,
@@ -119,9 +122,9 @@ class Network(Construct):
         group = ec2.SecurityGroup(
             self, construct_id, vpc=self.vpc, allow_all_outbound=False, description=description
         )
-        # Inside the group: the L2 makes resources of their own for rules to prefix lists and leaves the group without
-        # a rule, for which EC2 adds one that lets everything out.
-        cast(ec2.CfnSecurityGroup, group.node.default_child).security_group_egress = egress
+        # Inside the group: the L2 makes resources of their own for rules to prefix lists and leaves the
+        # group without a rule, for which EC2 adds one that lets everything out.
+        cast(ec2.CfnSecurityGroup, group.node.default_child).security_group_egress = [*egress]
         return group
 
     def _gateway(

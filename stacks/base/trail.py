@@ -112,7 +112,9 @@ def _selectors(data_stack: str) -> list[cloudtrail.CfnTrail.AdvancedEventSelecto
 def access_log_bucket(
     scope: Construct, construct_id: str, settings: Settings, removal: RemovalPolicy
 ) -> s3.Bucket:
-    """Where S3 writes who asked for which object; S3's own keys, see docs/decisions/0006-access-log-encryption.md."""
+    """Where S3 writes who asked for which object; S3's own keys, see docs/decisions/0006-access-log-
+    encryption.md.
+    """
     bucket = s3.Bucket(
         scope,
         construct_id,

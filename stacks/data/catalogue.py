@@ -23,7 +23,8 @@ _TYPES = {
 
 
 class Catalogue(Construct):
-    """Tables bear the contract's names, and the database the profile's: queries and the publishing job use them.
+    """Tables bear the contract's names, and the database the profile's: queries and the publishing job use
+    them.
 
     A new table has no partition. The publishing function adds one per month, pointing at a run's folder.
     """

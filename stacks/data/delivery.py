@@ -66,7 +66,8 @@ class Delivery(Construct):
         acknowledge(
             self.stream,
             "KDF1",
-            reason="Firehose takes no key of its own when a Kinesis stream is its source; that stream has our key.",
+            reason="Firehose takes no key of its own when a Kinesis stream is its source; that stream "
+            "has our key.",
         )
 
     def _log(self, keeping: LogKeeping) -> _CONFIGURATION.CloudWatchLoggingOptionsProperty:

@@ -83,7 +83,8 @@ class Ingest(Construct):
         acknowledge(
             secret,
             "SMG4",
-            reason="A rotated key gives other tokens, and records before and after would no longer join; who reads "
+            reason="A rotated key gives other tokens, and records before and after would no longer "
+            "join; who reads"
             "it is limited to two functions.",
         )
         return secret
@@ -104,7 +105,8 @@ class Ingest(Construct):
         acknowledge(
             stream,
             "KDS3",
-            reason="The warning is about the cost of an own key: records here are not anonymised yet, so who may "
+            reason="The warning is about the cost of an own key: records here are not anonymised yet, "
+            "so who may"
             "decrypt them must be ours to say.",
         )
         return stream
@@ -167,7 +169,9 @@ class Ingest(Construct):
         return function
 
     def _on_landing(self) -> None:
-        """L1: the L2 would write this stack's rule into the policy of the base stack's queue, which is a circle."""
+        """L1: the L2 would write this stack's rule into the policy of the base stack's queue, which is a
+        circle.
+        """
         rule = events.CfnRule(
             self,
             "OnLanding",

@@ -34,10 +34,11 @@ class JobPlatform:
 
 class Job(Construct):
     """
-    name  what StartJobRun takes; a run adds --run_id, --partitions_uri, --months and what else the job asks for
+    name  what StartJobRun takes; a run adds --run_id, --partitions_uri, --months and what else it asks for
 
-    L1: the L2 lets the role read the whole asset bucket. No bookmarks: the months to read are arguments, so a run can
-    be repeated. One run at a time: runs are ordered by the state machine's lock, and this is the second bolt.
+    L1: the L2 lets the role read the whole asset bucket. No bookmarks: the months to read are arguments, so
+    a run can be repeated. One run at a time: runs are ordered by the state machine's lock, and this is the
+    second bolt.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, platform: JobPlatform, package: str) -> None:
@@ -82,7 +83,9 @@ class Job(Construct):
         self.arn = arn("glue", f"job/{self.name}")
 
     def _log(self, platform: JobPlatform, log_prefix: str) -> None:
-        """Glue derives the groups' names; made here, they have our key and a retention from the first line on."""
+        """Glue derives the groups' names; made here, they have our key and a retention from the first line
+        on.
+        """
         below = f"{log_prefix}/{platform.security_configuration.ref}-role/{self.role.role_name}"
         groups = [
             PrivateLogGroup(self, kind.capitalize(), keeping=platform.logs, name=f"{below}/{kind}")

@@ -1,4 +1,6 @@
-"""Lake: landing, raw, curated, features, models, captures; a table for each contract table; queries over them."""
+"""Lake: landing, raw, curated, features, models, captures; a table for each contract table; queries over
+them.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,8 @@ class Lake(Construct):
     captures  what was asked of the endpoint, and what it answered
     results   of queries
 
-    Nothing is overwritten or deleted by a run: publishing moves the catalogue's partitions to a new folder. So no
-    lifecycle rule may expire curated/ or features/ by age, as an old month's folder is still read.
+    Nothing is overwritten or deleted by a run: publishing moves the catalogue's partitions to a new folder.
+    So no lifecycle rule may expire curated/ or features/ by age, as an old month's folder is still read.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""Queries: a workgroup that limits what a query may read and encrypts what it finds, and the role of those who ask."""
+"""Queries: a workgroup that limits what a query may read and encrypts what it finds, and the role of those
+who ask.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ MEBIBYTE = 1024 * 1024
 class Queries(Construct):
     """
     workgroup  every query of the named ones and of people runs in it; its settings cannot be overridden
-    analyst    asks the catalogue through Athena, and reads the reports of runs; no raw records, no landing files
+    analyst    asks the catalogue through Athena, and reads the reports of runs; no raw records, no landing
+               files
     """
 
     def __init__(
@@ -107,26 +110,31 @@ def _configuration(
 def queries(contract: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Construct id -> (what it answers, SQL), for any contract."""
     counts = "\nUNION ALL\n".join(
-        f"SELECT '{table}' AS table_name, {PARTITION}, count(*) AS row_count FROM \"{table}\" GROUP BY {PARTITION}"
+        _select(f"'{table}' AS table_name, {PARTITION}, count(*) AS row_count", f'"{table}"', PARTITION)
         for table in [*contract["tables"], FEATURES]
     )
-    gaps = ",\n".join(
+    missing = ",\n".join(
         f'  avg(CASE WHEN "{column}" IS NULL THEN 1.0 ELSE 0.0 END) AS "{column}"'
         for column in contract["features"]["columns"]
     )
+    ordered = f"{PARTITION} ORDER BY {PARTITION}"
+    labels = f"{PARTITION}, count(*) AS row_count, count(label) AS labelled, avg(label) AS mean_label"
     return {
-        "RowsByMonth": ("Rows by table and month", f"{counts}\nORDER BY table_name, {PARTITION}"),  # noqa: S608
+        "RowsByMonth": ("Rows by table and month", f"{counts}\nORDER BY table_name, {PARTITION}"),
         "LabelByMonth": (
             "Labels by month: how many are known, and their mean",
-            f"SELECT {PARTITION}, count(*) AS row_count, count(label) AS labelled, avg(label) AS mean_label\n"  # noqa: S608
-            f"FROM {FEATURES} GROUP BY {PARTITION} ORDER BY {PARTITION}",
+            _select(labels, FEATURES, ordered),
         ),
         "MissingByMonth": (
             "Share of missing values by feature and month",
-            f"SELECT {PARTITION},\n{gaps}\nFROM {FEATURES} GROUP BY {PARTITION} ORDER BY {PARTITION}",  # noqa: S608
+            _select(f"{PARTITION},\n{missing}", FEATURES, ordered),
         ),
         "FilesByMonth": (
             "Which run's files the catalogue points at",
-            f'SELECT DISTINCT {PARTITION}, "$path" AS file FROM {FEATURES} ORDER BY {PARTITION}',  # noqa: S608
+            _select(f'{PARTITION}, "$path" AS file', FEATURES, f'{PARTITION}, "$path" ORDER BY {PARTITION}'),
         ),
     }
+
+
+def _select(columns: str, table: str, grouped: str) -> str:
+    return f"SELECT {columns}\nFROM {table}\nGROUP BY {grouped}"  # noqa: S608  nothing in it comes from a user

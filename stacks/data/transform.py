@@ -27,7 +27,8 @@ from stacks.data.lake import Lake
 class Transform(Construct):
     """
     clean     raw -> curated: typed, one copy of each record, the rest in rejected/ with a reason
-    quality   the contract's rules on what clean staged; a broken rule ends the run before anything is published
+    quality   the contract's rules on what clean staged; a broken rule ends the run before anything is
+              published
     features  curated -> features, point in time
 
     Nothing is published here: a run writes to its own folders.
@@ -140,7 +141,8 @@ class Transform(Construct):
         ]
 
     def _running(self, network: JobNetwork, connections: list[glue.CfnConnection]) -> iam.ManagedPolicy:
-        """What Glue itself needs, with any job's role, to put the job into the VPC. No job code can use it: the VPC
+        """What Glue itself needs, with any job's role, to put the job into the VPC. No job code can use it:
+        the VPC
         has no endpoint for EC2."""
         interfaces = arn("ec2", "network-interface/*")
         places = [arn("ec2", f"subnet/{subnet}") for subnet in network.subnet_ids]
@@ -176,7 +178,8 @@ class Transform(Construct):
         acknowledge(
             policy,
             "IAM5[Resource::*]",
-            reason="ec2:Describe* and glue:GetSecurityConfiguration have no resource-level permissions; read-only.",
+            reason="ec2:Describe* and glue:GetSecurityConfiguration have no resource-level permissions; "
+            "read-only.",
         )
         return policy
 

@@ -1,4 +1,6 @@
-"""No column of a data set appears in the code: a second data set needs a folder in contracts/ and nothing else."""
+"""No column of a data set appears in the code: a second data set needs a folder in contracts/ and nothing
+else.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,32 @@ import pytest
 import contracts
 
 ROOT = Path(__file__).parents[2]
-CODE = ["app.py", "bundles.py", "settings.py", "security", "stacks", "lambda", "glue_jobs", "sagemaker_jobs", "sandbox"]
+CODE = [
+    "app.py",
+    "bundles.py",
+    "settings.py",
+    "security",
+    "stacks",
+    "lambda",
+    "glue_jobs",
+    "sagemaker_jobs",
+    "sandbox",
+]
 # Words of the code's own that a data set happens to use too.
-ORDINARY = {"name", "type", "model", "month", "hour", "minute", "day", "year", "features", "origin", "engine", "speed"}
+ORDINARY = {
+    "name",
+    "type",
+    "model",
+    "month",
+    "hour",
+    "minute",
+    "day",
+    "year",
+    "features",
+    "origin",
+    "engine",
+    "speed",
+}
 
 
 def columns(contract: str) -> set[str]:
@@ -27,13 +52,11 @@ def test_code_knows_no_column_of_a_data_set(contract: str) -> None:
     known = columns(contract)
     assert len(known) >= 5
     files = [
-        path for name in CODE for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
+        path
+        for name in CODE
+        for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))
     ]
-    quoted = {
-        f"{path.relative_to(ROOT)}: {word}"
-        for path in files
-        for word in strings(path) & known
-    }
+    quoted = {f"{path.relative_to(ROOT)}: {word}" for path in files for word in strings(path) & known}
     assert quoted == set()
 
 

@@ -1,4 +1,6 @@
-"""Who may import whom. Code that runs in AWS must not need the CDK to import, and synthesis reads no clock or network."""
+"""Who may import whom. Code that runs in AWS must not need the CDK to import, and synthesis reads no clock
+or network.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,19 @@ FORBIDDEN = {
 }
 # What synthesis is made of: what these read, the template depends on.
 SYNTHESIS = ["app.py", "settings.py", "bundles.py", "security", "stacks"]
-IMPURE = {"boto3", "botocore", "datetime", "random", "requests", "secrets", "socket", "subprocess", "time", "urllib", "uuid"}
+IMPURE = {
+    "boto3",
+    "botocore",
+    "datetime",
+    "random",
+    "requests",
+    "secrets",
+    "socket",
+    "subprocess",
+    "time",
+    "urllib",
+    "uuid",
+}
 
 
 def python_files(*names: str) -> list[Path]:

@@ -1,4 +1,6 @@
-"""Synthesis depends on the files of this project and on nothing else: two of them give equal bytes, far from any AWS."""
+"""Synthesis depends on the files of this project and on nothing else: two of them give equal bytes, far
+from any AWS.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# Node gets no way out either: its proxies lead to a port where nobody listens, and the AWS names are not resolved.
+# Node gets no way out either: its proxies lead to a port where nobody listens, and the AWS names are not
+# resolved.
 PROGRAM = """
 import socket, sys
 

@@ -1,4 +1,6 @@
-"""The roots lambda/, glue_jobs/ and sagemaker_jobs/ share one import path here, so a name may appear only once."""
+"""The roots lambda/, glue_jobs/ and sagemaker_jobs/ share one import path here, so a name may appear only
+once.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,16 @@ def test_no_name_hides_a_module_of_python_or_a_dependency() -> None:
 def test_modules_are_named_for_what_they_relate_to() -> None:
     code = [
         path
-        for root in ("contracts", "stacks", "security", "lambda", "glue_jobs", "sagemaker_jobs", "sandbox", "demo")
+        for root in (
+            "contracts",
+            "stacks",
+            "security",
+            "lambda",
+            "glue_jobs",
+            "sagemaker_jobs",
+            "sandbox",
+            "demo",
+        )
         for path in (ROOT / root).rglob("*.py")
     ]
     assert code

@@ -1,4 +1,6 @@
-"""Base promises: keys, a network with exactly the endpoints needed, a trail; one zone in the sandbox, two in production."""
+"""Base promises: keys, a network with exactly the endpoints needed, a trail; one zone in the sandbox, two
+in production.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +81,9 @@ def test_trail_of_production_cannot_be_shortened(production: Assembly, sandbox: 
         if bucket.get("ObjectLockEnabled")
     }
     assert list(locked.values()) == [{"Days": 400, "Mode": "GOVERNANCE"}]
-    assert not [1 for bucket in sandbox.resources("AWS::S3::Bucket").values() if bucket.get("ObjectLockEnabled")]
+    assert not [
+        1 for bucket in sandbox.resources("AWS::S3::Bucket").values() if bucket.get("ObjectLockEnabled")
+    ]
 
 
 def test_production_stacks_are_protected_from_deletion(production: Assembly, sandbox: Assembly) -> None:

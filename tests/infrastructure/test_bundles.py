@@ -85,12 +85,18 @@ def test_another_process_makes_equal_bytes(contract: dict[str, Any]) -> None:
     there = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
-    here = [bundles.sagemaker_source(contract), bundles.baseline_model(contract), bundles.contract_file(contract)]
+    here = [
+        bundles.sagemaker_source(contract),
+        bundles.baseline_model(contract),
+        bundles.contract_file(contract),
+    ]
     assert there.stdout.split() == [hashlib.sha256(path.read_bytes()).hexdigest() for path in here]
 
 
 def test_missing_package_is_refused_with_those_there_are(contract: dict[str, Any]) -> None:
-    with pytest.raises(bundles.BundleError, match="no package 'ingest_everything' in lambda/: there are .*ingest_file"):
+    with pytest.raises(
+        bundles.BundleError, match="no package 'ingest_everything' in lambda/: there are .*ingest_file"
+    ):
         bundles.lambda_bundle("ingest_everything", contract)
 
 

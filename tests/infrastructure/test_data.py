@@ -1,4 +1,6 @@
-"""Data promises: both ways in with their limits, a table for each contract table, three jobs that overwrite nothing."""
+"""Data promises: both ways in with their limits, a table for each contract table, three jobs that overwrite
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def test_firehose_files_records_by_zone_table_and_day(assembly: Assembly) -> Non
     assert configuration["Prefix"] == (
         "!{partitionKeyFromLambda:zone}/!{partitionKeyFromLambda:table}/dt=!{partitionKeyFromLambda:date}/"
     )
-    assert configuration["ErrorOutputPrefix"] == "errors/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/"
+    assert (
+        configuration["ErrorOutputPrefix"] == "errors/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd}/"
+    )
     assert configuration["DynamicPartitioningConfiguration"]["Enabled"] is True
     assert configuration["CompressionFormat"] == "GZIP"
     assert configuration["CloudWatchLoggingOptions"]["Enabled"] is True
@@ -55,7 +59,11 @@ def test_stream_is_on_demand_in_production_and_one_shard_in_the_sandbox(
 
 
 def test_dropped_file_reaches_the_function_or_the_dead_letter_queue(assembly: Assembly) -> None:
-    data = {name: rule for name, rule in assembly.resources("AWS::Events::Rule").items() if name.startswith("Data/")}
+    data = {
+        name: rule
+        for name, rule in assembly.resources("AWS::Events::Rule").items()
+        if name.startswith("Data/")
+    }
     [rule] = data.values()
     assert rule["EventPattern"]["source"] == ["aws.s3"]
     assert rule["EventPattern"]["detail"]["object"]["key"] == [{"prefix": "landing/"}]
@@ -106,7 +114,7 @@ def test_tables_are_parquet_in_months(assembly: Assembly) -> None:
 @pytest.mark.parametrize("name", ["flights", "diabetes"])
 def test_named_queries_speak_of_tables_and_columns_there_are(name: str) -> None:
     contract = contracts.load(name)
-    texts = {title: sql for title, sql in queries(contract).values()}
+    texts = dict(queries(contract).values())
     assert all(f'"{table}"' in texts["Rows by table and month"] for table in contract["tables"])
     missing = texts["Share of missing values by feature and month"]
     assert all(f'"{column}"' in missing for column in contract["features"]["columns"])
@@ -169,7 +177,11 @@ def test_no_lifecycle_expires_what_the_catalogue_still_points_at(assembly: Assem
     ]
     assert rules
     assert not [name for name, rule in rules if rule.get("Prefix", "").startswith(live)]
-    assert not [n for n, rule in rules if "Prefix" not in rule and n.startswith(("Data/LakeCurated", "Data/LakeFeatures"))]
+    assert not [
+        n
+        for n, rule in rules
+        if "Prefix" not in rule and n.startswith(("Data/LakeCurated", "Data/LakeFeatures"))
+    ]
 
 
 def test_superseded_versions_and_broken_uploads_go_away_everywhere(assembly: Assembly) -> None:

@@ -36,7 +36,9 @@ def test_unknown_profile_is_refused_with_the_known_ones() -> None:
 )
 def test_impossible_value_is_refused_with_value_and_place(section: str, field: str, value: object) -> None:
     settings = getattr(SANDBOX, section)
-    with pytest.raises(ValueError, match=rf"{type(settings).__name__}\.{field} must be .* got {value!r}.*settings\.py"):
+    with pytest.raises(
+        ValueError, match=rf"{type(settings).__name__}\.{field} must be .* got {value!r}.*settings\.py"
+    ):
         dataclasses.replace(settings, **{field: value})
 
 
@@ -54,6 +56,8 @@ def test_sandbox_can_be_destroyed_and_production_cannot() -> None:
 
 
 def test_stack_name_leaves_room_for_what_cloudformation_appends() -> None:
-    """S3 allows 63 characters: stack name, logical id and 13 random ones, of which CloudFormation keeps 24 each."""
+    """S3 allows 63 characters: stack name, logical id and 13 random ones, of which CloudFormation keeps 24
+    each.
+    """
     names = [each.stack_name(group) for each in PROFILES.values() for group in ("base", "data")]
     assert all(len(name) <= 24 for name in names), "endpoint policies name buckets by the stack's whole name"

@@ -1,4 +1,6 @@
-"""Practice: a ceiling over every role, and unsafe SageMaker work denied whoever asks for it. See docs/security.md."""
+"""Practice: a ceiling over every role, and unsafe SageMaker work denied whoever asks for it. See
+docs/security.md.
+"""
 
 from __future__ import annotations
 

@@ -62,7 +62,9 @@ def test_content_of_the_lake_is_reached_by_known_ways(assembly: Assembly) -> Non
         assert "NetworkS3" in text(conditions["StringNotEquals"]["aws:SourceVpce"]), statement
         assert conditions["Bool"] == {"aws:PrincipalIsAWSService": "false"}
         roles = conditions.get("ArnNotLike", {}).get("aws:PrincipalArn", [])
-        assert {text(role).split("/")[-2] for role in (roles if isinstance(roles, list) else [roles])} == folders
+        assert {
+            text(role).split("/")[-2] for role in (roles if isinstance(roles, list) else [roles])
+        } == folders
         via = conditions.get("ForAllValues:StringNotEquals", {}).get("aws:CalledVia", [])
         assert set(via if isinstance(via, list) else [via]) == services
         assert set(statement.actions) == {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"}
@@ -70,7 +72,11 @@ def test_content_of_the_lake_is_reached_by_known_ways(assembly: Assembly) -> Non
 
 def test_roles_in_a_bucket_policy_are_folders_that_exist(assembly: Assembly) -> None:
     """A role elsewhere would be shut out; a folder without a role is an open door that nobody watches."""
-    paths = {role["Path"].strip("/").split("/")[-1] for role in assembly.resources("AWS::IAM::Role").values() if "Path" in role}
+    paths = {
+        role["Path"].strip("/").split("/")[-1]
+        for role in assembly.resources("AWS::IAM::Role").values()
+        if "Path" in role
+    }
     named = set().union(*(folders for folders, _ in WAYS.values()))
     assert named <= paths
 

@@ -18,7 +18,9 @@ KEY_OF = {
     "AWS::Kinesis::Stream": "StreamEncryption.KeyId",
     "AWS::Lambda::Function": "KmsKeyArn",
     "AWS::Logs::LogGroup": "KmsKeyId",
-    "AWS::S3::Bucket": "BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault.KMSMasterKeyID",
+    "AWS::S3::Bucket": (
+        "BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault.KMSMasterKeyID"
+    ),
     "AWS::SNS::Topic": "KmsMasterKeyId",
     "AWS::SQS::Queue": "KmsMasterKeyId",
     "AWS::SecretsManager::Secret": "KmsKeyId",
@@ -62,7 +64,9 @@ def test_removed_key_is_noticed(production: Assembly) -> None:
     templates = copy.deepcopy(dict(production.templates))
     name = next(n for n, r in templates["Data"]["Resources"].items() if r["Type"] == "AWS::S3::Bucket")
     del templates["Data"]["Resources"][name]["Properties"]["BucketEncryption"]
-    assert without_key(dataclasses.replace(production, templates=templates), "AWS::S3::Bucket") == {f"Data/{name}"}
+    assert without_key(dataclasses.replace(production, templates=templates), "AWS::S3::Bucket") == {
+        f"Data/{name}"
+    }
 
 
 def test_access_logs_are_encrypted_by_s3(assembly: Assembly) -> None:

@@ -1,4 +1,6 @@
-"""Practice: every permission names its actions and resources; keys are used through one service. See docs/security.md."""
+"""Practice: every permission names its actions and resources; keys are used through one service. See
+docs/security.md.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ import dataclasses
 from tests.conftest import Assembly
 from tests.policies import identity_statements, text
 
-# No narrower resource exists for these, says the IAM service authorization reference; each is acknowledged to cdk-nag.
+# No narrower resource exists for these, says the IAM service authorization reference; each is acknowledged
+# to cdk-nag.
 ON_EVERYTHING = {
     "cloudwatch:PutMetricData",
     "ec2:DescribeDhcpOptions",
@@ -65,14 +68,20 @@ def test_wildcard_action_is_noticed(production: Assembly) -> None:
 
 def test_everything_is_granted_only_where_nothing_narrower_exists(assembly: Assembly) -> None:
     granted = {
-        action for s in identity_statements(assembly) if s.is_allow and "*" in s.resources for action in s.actions
+        action
+        for s in identity_statements(assembly)
+        if s.is_allow and "*" in s.resources
+        for action in s.actions
     }
     assert granted - ON_EVERYTHING == set()
 
 
 def test_no_exception_is_left_over(assembly: Assembly) -> None:
     granted = {
-        action for s in identity_statements(assembly) if s.is_allow and "*" in s.resources for action in s.actions
+        action
+        for s in identity_statements(assembly)
+        if s.is_allow and "*" in s.resources
+        for action in s.actions
     }
     assert ON_EVERYTHING - granted == set()
 
@@ -90,7 +99,9 @@ def test_no_role_uses_a_policy_that_aws_manages(assembly: Assembly) -> None:
 def test_keys_are_used_through_a_service_only(assembly: Assembly) -> None:
     """A stolen role cannot decrypt by itself: the request must come from the service that holds the data."""
     statements = [
-        s for s in identity_statements(assembly) if s.is_allow and any(a.startswith("kms:") for a in s.actions)
+        s
+        for s in identity_statements(assembly)
+        if s.is_allow and any(a.startswith("kms:") for a in s.actions)
     ]
     assert len(statements) > 20
     for statement in statements:
@@ -109,7 +120,9 @@ def test_roles_are_passed_to_one_service(assembly: Assembly) -> None:
 def test_nobody_may_change_who_may_what(assembly: Assembly) -> None:
     actions = {a for s in identity_statements(assembly, with_boundary=True) if s.is_allow for a in s.actions}
     assert {a for a in actions if a.startswith("iam:")} <= {"iam:PassRole"}
-    assert not {a for a in actions if a.startswith(("kms:Put", "kms:Disable", "kms:Schedule", "s3:PutBucket"))}
+    assert not {
+        a for a in actions if a.startswith(("kms:Put", "kms:Disable", "kms:Schedule", "s3:PutBucket"))
+    }
 
 
 def test_functions_cannot_use_what_lambda_may_do_with_their_role(assembly: Assembly) -> None:
@@ -119,9 +132,6 @@ def test_functions_cannot_use_what_lambda_may_do_with_their_role(assembly: Assem
         if not s.is_allow and s.conditions == {"Null": {"lambda:SourceFunctionArn": "false"}}
     ]
     allowed = {
-        a
-        for s in identity_statements(assembly)
-        if s.owner == denial.owner and s.is_allow
-        for a in s.actions
+        a for s in identity_statements(assembly) if s.owner == denial.owner and s.is_allow for a in s.actions
     }
     assert allowed == set(denial.actions)

@@ -1,4 +1,6 @@
-"""Practice: what happens is logged, encrypted, and kept for as long as the profile says. See docs/security.md."""
+"""Practice: what happens is logged, encrypted, and kept for as long as the profile says. See
+docs/security.md.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ def test_every_log_group_ends_when_the_profile_says(profile: str, request: pytes
     assembly: Assembly = request.getfixturevalue(profile)
     days = settings_for(profile).base.log_retention_days
     groups = assembly.resources("AWS::Logs::LogGroup")
-    assert {name: group.get("RetentionInDays") for name, group in groups.items()} == dict.fromkeys(groups, days)
+    assert {name: group.get("RetentionInDays") for name, group in groups.items()} == dict.fromkeys(
+        groups, days
+    )
 
 
 def test_every_function_writes_to_a_group_of_its_own(assembly: Assembly) -> None:
@@ -31,7 +35,11 @@ def test_every_function_has_traces_and_a_place_for_failed_events(assembly: Assem
 
 def test_every_job_writes_to_groups_made_for_it(assembly: Assembly) -> None:
     """Glue makes up the names from the prefix, the security configuration and the role."""
-    made = {text(g["LogGroupName"]) for g in assembly.resources("AWS::Logs::LogGroup").values() if "LogGroupName" in g}
+    made = {
+        text(g["LogGroupName"])
+        for g in assembly.resources("AWS::Logs::LogGroup").values()
+        if "LogGroupName" in g
+    }
     for job in assembly.resources("AWS::Glue::Job").values():
         prefix = job["DefaultArguments"]["--custom-logGroup-prefix"]
         mine = {name for name in made if name.startswith(f"{prefix}/")}

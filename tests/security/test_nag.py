@@ -85,7 +85,9 @@ def test_no_acknowledgement_covers_a_stack_or_the_app(production: Assembly) -> N
 
 def test_short_reason_is_refused_with_the_place(tmp_path: Path) -> None:
     stack = cdk.Stack(cdk.App(outdir=str(tmp_path)), "Any")
-    with pytest.raises(ValueError, match=r"Any: the reason for AwsSolutions::AwsSolutions-S1 is too short \('demo'\)"):
+    with pytest.raises(
+        ValueError, match=r"Any: the reason for AwsSolutions::AwsSolutions-S1 is too short \('demo'\)"
+    ):
         nag.acknowledge(stack, "S1", reason="demo")
 
 
@@ -94,7 +96,9 @@ def any_assembly(tmp_path: Path, *, acknowledged: str | None) -> Assembly:
     app = cdk.App(outdir=str(tmp_path), context=CONTEXT)
     bucket = s3.Bucket(cdk.Stack(app, "Any"), "Bucket", block_public_access=s3.BlockPublicAccess.BLOCK_ALL)
     if acknowledged:
-        nag.acknowledge(bucket, acknowledged, reason="A canary of the tests: it is never deployed to an account.")
+        nag.acknowledge(
+            bucket, acknowledged, reason="A canary of the tests: it is never deployed to an account."
+        )
     project.check(app)
     app.synth()
     return read_assembly(tmp_path)

@@ -48,7 +48,9 @@ def test_nothing_leads_to_the_internet(kind: str, assembly: Assembly) -> None:
 
 
 def test_no_subnet_gives_public_addresses(assembly: Assembly) -> None:
-    assert {subnet["MapPublicIpOnLaunch"] for subnet in assembly.resources("AWS::EC2::Subnet").values()} == {False}
+    assert {subnet["MapPublicIpOnLaunch"] for subnet in assembly.resources("AWS::EC2::Subnet").values()} == {
+        False
+    }
 
 
 def test_rules_name_a_group_or_a_prefix_list_and_never_an_address(assembly: Assembly) -> None:

@@ -14,7 +14,9 @@ def test_every_bucket_denies_plain_http_and_old_tls(assembly: Assembly) -> None:
                 for block in statement["Condition"].values():
                     denials.setdefault(text(policy["Bucket"]), set()).update(block)
     assert len(denials) == len(assembly.resources("AWS::S3::Bucket"))
-    assert {frozenset(keys) for keys in denials.values()} == {frozenset({"aws:SecureTransport", "s3:TlsVersion"})}
+    assert {frozenset(keys) for keys in denials.values()} == {
+        frozenset({"aws:SecureTransport", "s3:TlsVersion"})
+    }
 
 
 def test_queues_and_topics_deny_plain_http(assembly: Assembly) -> None:

@@ -6,7 +6,12 @@ from tests.conftest import Assembly
 from tests.policies import text, trust_statements
 
 # Naming their resource would close a circle: the function, job or state machine needs its role first.
-WITHOUT_SOURCE = {"lambda.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com", "sagemaker.amazonaws.com"}
+WITHOUT_SOURCE = {
+    "lambda.amazonaws.com",
+    "scheduler.amazonaws.com",
+    "states.amazonaws.com",
+    "sagemaker.amazonaws.com",
+}
 
 
 def test_every_service_proves_the_account(assembly: Assembly) -> None:
