@@ -196,7 +196,7 @@ def _tick() -> None:
 
 
 def install() -> None:
-    """moto's services tell the account's time too: object dates, log and metric stamps agree with schedules."""
+    """moto's services tell the account's time too: object, log and metric dates agree with schedules."""
     import moto.core.utils as utils
 
     if getattr(utils.utcnow, "of_the_sandbox", False):

@@ -62,7 +62,8 @@ def judge(
         gaps = 0
     elif missing == "notBreaching":
         gaps = 0
-    words = f"{breaching} of the last {len(points)} datapoints {[_short(p) for p in real]} were breaching {threshold:g}"
+    shown = [_short(point) for point in real]
+    words = f"{breaching} of the last {len(points)} datapoints {shown} were breaching {threshold:g}"
     if breaching >= needed:
         return Judgement(state="ALARM", reason=f"Threshold Crossed: {words} (minimum {needed} for ALARM).")
     if missing in ("breaching", "notBreaching"):

@@ -1,4 +1,4 @@
-"""Deliveries between services: one after the other in the order in which they were caused, behind the caller's back."""
+"""Deliveries between services: in the order in which they were caused, behind the caller's back."""
 
 from __future__ import annotations
 

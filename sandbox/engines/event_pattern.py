@@ -1,4 +1,4 @@
-"""Event patterns of EventBridge: matching as AWS documents it; an operator that is not known here is refused."""
+"""Event patterns of EventBridge as AWS documents them; an unknown operator is refused."""
 
 from __future__ import annotations
 

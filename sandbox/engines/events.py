@@ -1,4 +1,4 @@
-"""EventBridge: events of services and callers reach the targets of the rules that match; S3 and schedules take part."""
+"""EventBridge: events of services and callers reach the targets of the rules that match."""
 
 from __future__ import annotations
 

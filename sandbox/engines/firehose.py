@@ -110,6 +110,19 @@ def _refuse(name: str, error: Exception) -> None:
     raise InvalidArgumentException(f"delivery stream {name}: {error}") from error
 
 
+def _put_record_batch(_: Any, delivery_stream_name: str, records: Any) -> dict[str, Any]:
+    return put(delivery_stream_name, records)
+
+
+def _put_s3_records(
+    _: Any, delivery_stream_name: str, *args: Any, records: Any = None
+) -> list[dict[str, str]]:
+    """moto's way in for log subscription filters."""
+    given = records if records is not None else args[-1]
+    answer: list[dict[str, str]] = put(delivery_stream_name, given)["RequestResponses"]
+    return answer
+
+
 def install() -> None:
     from moto.firehose.models import FirehoseBackend
 
@@ -141,25 +154,11 @@ def install() -> None:
         original_delete(self, delivery_stream_name)
         _stop(delivery_stream_name)
 
-    def put_record_batch(self: Any, delivery_stream_name: str, records: Any) -> dict[str, Any]:  # noqa: ARG001
-        return put(delivery_stream_name, records)
-
-    def put_s3_records(
-        self: Any,
-        delivery_stream_name: str,
-        version_id: str,
-        s3_destination: Any,
-        records: Any,  # noqa: ARG001
-    ) -> list[dict[str, str]]:
-        """moto's way in for log subscription filters."""
-        answer: list[dict[str, str]] = put(delivery_stream_name, records)["RequestResponses"]
-        return answer
-
     FirehoseBackend.create_delivery_stream = create_delivery_stream
     FirehoseBackend.update_destination = update_destination
     FirehoseBackend.delete_delivery_stream = delete_delivery_stream
-    FirehoseBackend.put_record_batch = put_record_batch
-    FirehoseBackend.put_s3_records = put_s3_records
+    FirehoseBackend.put_record_batch = _put_record_batch
+    FirehoseBackend.put_s3_records = _put_s3_records
     moto_speed.install(_notify)
     control.route("flush", lambda request: flush(request.get("name")))
     control.route("firehose", lambda _: {name: entry[0].state() for name, entry in _running.items()})

@@ -241,7 +241,7 @@ class Delivery:
                 Bucket=settings.bucket, Key=name, Body=body, **extra
             )
         except Exception as error:
-            # AWS keeps the data and tries again for a day; so does the sandbox, at the next interval or flush.
+            # AWS keeps the data and tries again for a day; so here, at the next interval or flush.
             self._put_back(buffer)
             self._count(**{"DeliveryToS3.Success": 0})
             self._log(f'{{"errorCode":"S3.Error","message":"{str(error)[:300]}"}}')

@@ -11,7 +11,12 @@ from sandbox.engines import firehose_prefix
 _MB = 1024 * 1024
 _EXTENSIONS = {"UNCOMPRESSED": "", "GZIP": ".gz"}
 _KNOWN = frozenset(
-    ["RoleARN", "BucketARN", "Prefix", "ErrorOutputPrefix", "BufferingHints", "CompressionFormat", "EncryptionConfiguration", "CloudWatchLoggingOptions", "ProcessingConfiguration", "S3BackupMode", "DynamicPartitioningConfiguration", "FileExtension", "CustomTimeZone", "DataFormatConversionConfiguration", "S3BackupDescription"]
+    (
+        *("RoleARN", "BucketARN", "Prefix", "ErrorOutputPrefix", "BufferingHints", "CompressionFormat"),
+        *("EncryptionConfiguration", "CloudWatchLoggingOptions", "ProcessingConfiguration", "S3BackupMode"),
+        *("DynamicPartitioningConfiguration", "FileExtension", "CustomTimeZone", "S3BackupDescription"),
+        "DataFormatConversionConfiguration",
+    )
 )
 
 
@@ -76,7 +81,7 @@ def read(stream: Any) -> Settings:
     compression = destination.get("CompressionFormat") or "UNCOMPRESSED"
     if compression not in _EXTENSIONS:
         raise UnsupportedStreamError(
-            f"CompressionFormat {compression} is not implemented by the sandbox; allowed: {', '.join(_EXTENSIONS)}"
+            f"CompressionFormat {compression} is not implemented; allowed: {', '.join(_EXTENSIONS)}"
         )
     key = (destination.get("EncryptionConfiguration") or {}).get("KMSEncryptionConfig") or {}
     return Settings(

@@ -26,12 +26,12 @@ _MESSAGES = {
     "Lambda.FunctionError": "The Lambda function was successfully invoked but it returned an error result.",
     "Lambda.FunctionTimedOut": "The Lambda function timed out.",
     "Lambda.InvokeLimitExceeded": "Lambda function limit exceeded. You have exceeded the concurrency limit.",
-    "Lambda.InvokeAccessDenied": "Access was denied. Ensure that the access policy allows access to the Lambda "
-    "function.",
+    "Lambda.InvokeAccessDenied": "Access was denied. Ensure that the access policy allows access to the "
+    "Lambda function.",
     "Lambda.ResourceNotFound": "The Lambda function does not exist.",
-    "Lambda.RequestTooLarge": "The request to the Lambda function is larger than 6 MB. Lower BufferSizeInMBs.",
-    "DynamicPartitioning.MetadataExtractionFailed": "Partition keys that the prefix needs were not returned for "
-    "the record.",
+    "Lambda.RequestTooLarge": "The request to the function is larger than 6 MB. Lower BufferSizeInMBs.",
+    "DynamicPartitioning.MetadataExtractionFailed": "Partition keys that the prefix needs were not "
+    "returned for the record.",
     "DynamicPartitioning.ActivePartitionLimitExceeded": "The number of active partitions exceeded its limit.",
 }
 

@@ -1,4 +1,4 @@
-"""What moto forgets of a function's settings: dead-letter queue, log group and format, real VPC, one invoke config."""
+"""What moto forgets of a function: dead-letter queue, logging, its real VPC, its invoke config."""
 
 from __future__ import annotations
 
@@ -50,6 +50,31 @@ def _keep(function: Any, spec: dict[str, Any]) -> None:
     function.sandbox_settings = settings | {name: spec[name] for name in _KEPT if name in spec}
 
 
+def _update_forgotten(function: Any, changes: dict[str, Any]) -> None:
+    if "TracingConfig" in changes:
+        function.tracing_config = changes["TracingConfig"]
+    if "EphemeralStorage" in changes:
+        function.ephemeral_storage = changes["EphemeralStorage"]["Size"]
+    if "KMSKeyArn" in changes:
+        function.kms_key_arn = changes["KMSKeyArn"] or None
+
+
+def _vpc_config(self: Any) -> dict[str, Any] | None:
+    given = self._vpc_config
+    if not given or not given.get("SubnetIds"):
+        return None
+    return {**given, "VpcId": vpc_of(given["SubnetIds"][0])}
+
+
+def _put_event_invoke_config(self: Any, function_name: str, config: dict[str, Any]) -> dict[str, Any]:
+    from moto.awslambda.models import EventInvokeConfig
+
+    function = self.get_function(function_name)
+    function.event_invoke_config = [EventInvokeConfig(function.function_arn, function.last_modified, config)]
+    answer: dict[str, Any] = function.event_invoke_config[0].response()
+    return answer
+
+
 def install() -> None:
     from moto.awslambda.models import LambdaBackend, LambdaFunction
 
@@ -63,12 +88,7 @@ def install() -> None:
 
     def update_configuration(self: Any, config_updates: dict[str, Any]) -> dict[str, Any]:
         _keep(self, config_updates)
-        if "TracingConfig" in config_updates:
-            self.tracing_config = config_updates["TracingConfig"]
-        if "EphemeralStorage" in config_updates:
-            self.ephemeral_storage = config_updates["EphemeralStorage"]["Size"]
-        if "KMSKeyArn" in config_updates:
-            self.kms_key_arn = config_updates["KMSKeyArn"] or None
+        _update_forgotten(self, config_updates)
         original_update(self, config_updates)
         return self.get_configuration()  # type: ignore[no-any-return]
 
@@ -80,29 +100,11 @@ def install() -> None:
             answer["DeadLetterConfig"] = settings["DeadLetterConfig"]
         return answer
 
-    def vpc_config(self: Any) -> dict[str, Any] | None:
-        given = self._vpc_config
-        if not given or not given.get("SubnetIds"):
-            return None
-        return {**given, "VpcId": vpc_of(given["SubnetIds"][0])}
-
-    def put_function_event_invoke_config(
-        self: Any, function_name: str, config: dict[str, Any]
-    ) -> dict[str, Any]:
-        from moto.awslambda.models import EventInvokeConfig
-
-        function = self.get_function(function_name)
-        function.event_invoke_config = [
-            EventInvokeConfig(function.function_arn, function.last_modified, config)
-        ]
-        answer: dict[str, Any] = function.event_invoke_config[0].response()
-        return answer
-
     LambdaFunction.__init__ = __init__
     LambdaFunction.update_configuration = update_configuration
     LambdaFunction.get_configuration = get_configuration
-    LambdaFunction.vpc_config = property(vpc_config)
-    LambdaBackend.put_function_event_invoke_config = put_function_event_invoke_config
+    LambdaFunction.vpc_config = property(_vpc_config)
+    LambdaBackend.put_function_event_invoke_config = _put_event_invoke_config
 
 
 def self_test() -> None:

@@ -1,4 +1,4 @@
-"""moto's hot spots without what makes them slow: routing, and Kinesis, whose readers hear of new records here."""
+"""moto's hot spots without what makes them slow: routing, and Kinesis."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _keep_shards_indexed() -> None:
 
 
 def _answer_kinesis_directly() -> None:
-    """moto's serialiser asks every field of every record for a dozen names; the answers here are plain JSON."""
+    """moto's serialiser asks every field of every record for a dozen names; here plain JSON is written."""
     from moto.kinesis.responses import KinesisResponse
 
     original_put = KinesisResponse.put_records

@@ -1,4 +1,4 @@
-"""SNS: deliveries to queues and functions as SNS itself, mail into an outbox, filters respected, nothing lost."""
+"""SNS: deliveries as SNS itself, mail into an outbox, filters respected, nothing lost."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _deliver(subscription: Any, envelope: dict[str, Any], group_id: str | None) 
         else:
             raise deliver.Undeliverable(
                 "UNSUPPORTED_TARGET",
-                f"protocol {protocol} is not implemented by the sandbox; allowed: sqs, lambda, {', '.join(_MAIL)}",
+                f"protocol {protocol} is not implemented; allowed: sqs, lambda, {', '.join(_MAIL)}",
             )
     except deliver.Undeliverable as error:
         _count(topic, "NumberOfNotificationsFailed")

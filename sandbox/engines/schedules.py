@@ -1,4 +1,4 @@
-"""Schedules of EventBridge Scheduler and of rules: each fires at its own time on the account's clock, in order."""
+"""Schedules: each fires at its own time on the account's clock, in order."""
 
 from __future__ import annotations
 
@@ -250,7 +250,7 @@ def _check_schedule(_: Any, **given: Any) -> None:
     except (event_schedule.ScheduleError, KeyError) as error:
         raise ValidationException(f"schedule {given.get('name')}: {error}") from error
     except identity.Denied as error:
-        message = f"The execution role you provide must allow AWS EventBridge Scheduler to assume the role. ({error})"
+        message = f"The execution role must allow AWS EventBridge Scheduler to assume it. ({error})"
         raise ValidationException(message) from error
 
 

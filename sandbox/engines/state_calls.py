@@ -1,4 +1,4 @@
-"""How Step Functions calls AWS: service and field names as it spells them, answers as JSON, errors by their names."""
+"""How Step Functions calls AWS: its spelling of names, answers as JSON, errors by their names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SDK_SERVICES = {
     "servicequotas": "service-quotas",
     "resourcegroupstaggingapi": "resourcegroupstaggingapi",
 }
-# What stands before the dot of an error; of SDK integrations the client's name, of optimised ones an older name.
+# What stands before the dot of an error: the client's name, for optimised integrations an older one.
 _SDK_ERRORS = {
     "sagemaker": "SageMaker",
     "sagemakerruntime": "SageMakerRuntime",
@@ -96,7 +96,7 @@ def operation(boto_name: str, action: str) -> OperationModel:
 
 
 def sdk_name(member: str) -> str:
-    """The API's member name as SDK integrations spell it: SSEKMSKeyId -> SsekmsKeyId, stateMachineArn -> StateMachineArn."""
+    """As SDK integrations spell a member: SSEKMSKeyId -> SsekmsKeyId, executionArn -> ExecutionArn."""
     end = 1
     while (
         end < len(member)
@@ -158,7 +158,7 @@ def timestamp(moment: datetime) -> str:
 
 
 def error_name(integration: str, service: str, code: str) -> str:
-    """Name that Catch and Retry see. integration: "aws-sdk" or an optimised one; service: as in the resource."""
+    """What Catch and Retry see. integration: "aws-sdk" or an optimised one; service: as in the resource."""
     if integration == "aws-sdk":
         prefix, model = _SDK_ERRORS[service], service_model(sdk_service(service))
         return f"{prefix}.{_exception(model, code) or f'{prefix}Exception'}"

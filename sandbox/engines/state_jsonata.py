@@ -1,4 +1,4 @@
-"""JSONata inside state machines: moto removed its evaluator; this is one in Python, with AWS's own functions."""
+"""JSONata inside state machines, in Python, with the functions that AWS adds."""
 
 from __future__ import annotations
 

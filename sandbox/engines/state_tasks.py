@@ -1,10 +1,8 @@
-"""Tasks of state machines: calls with the machine's role, jobs awaited, AWS's outputs and errors, nothing unknown."""
+"""What tasks of state machines need: jobs that can be awaited, clients of the role, failures."""
 
 from __future__ import annotations
 
-import json
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +11,6 @@ from botocore.exceptions import ClientError, ParamValidationError
 
 from sandbox.engines import state_calls
 
-_POLL_SECONDS = 0.1
-_SERVICE = "moto.stepfunctions.parser.asl.component.state.exec.state_task.service"
 _lock = threading.Lock()
 _credentials: dict[tuple[str, str], Any] = {}
 
@@ -100,7 +96,6 @@ OWN = {
 }  # fmt: skip
 # Optimised integrations that moto's classes do well, once their calls and errors are ours.
 MOTOS = ("lambda", "sqs", "sns", "dynamodb", "events")
-_JSON_TEXT = {"Input"}  # fields that take a JSON document as text
 
 
 def role_client(service: str, state_credentials: Any) -> Any:
@@ -126,137 +121,16 @@ def boto_client_for(region: str, service: str, state_credentials: Any = None) ->
     return role_client(service, state_credentials)
 
 
-def task_class() -> type:
-    """Built when moto's interpreter is there to derive from."""
-    import moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback as base
-    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import (
-        ResourceCondition,
-    )
-
-    class ServiceTask(base.StateTaskServiceCallback):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__(supported_integration_patterns=set())
-
-        def _validate_service_integration_is_supported(self) -> None:
-            name, action, condition = self._integration(), self.resource.api_action, self.resource.condition
-            if name == "aws-sdk":
-                state_calls.operation(self._boto_service(), action)
-                allowed = {None}
-            else:
-                known = OWN[name]
-                if action not in known:
-                    raise state_calls.UnknownIntegrationError(
-                        f"{self.resource.resource_arn} is not known to the sandbox; "
-                        f"allowed actions of {name}: {', '.join(known)}"
-                    )
-                allowed = {None, ResourceCondition.Sync} if known[action] else {None}
-                allowed |= {ResourceCondition.Sync2} if name == "states" else set()
-            if condition not in allowed:
-                raise state_calls.UnknownIntegrationError(
-                    f"{self.resource.resource_arn}: the pattern .{condition} is not known to the sandbox"
-                )
-
-        def _integration(self) -> str:
-            return str(self.resource.service_name)
-
-        def _boto_service(self) -> str:
-            if self._integration() == "aws-sdk":
-                return state_calls.sdk_service(self.resource.api_name)
-            return "stepfunctions" if self._integration() == "states" else self._integration()
-
-        def _get_sfn_resource_type(self) -> str:
-            name = self._integration()
-            return f"{name}:{self.resource.api_name}" if name == "aws-sdk" else name
-
-        def _normalise_parameters(self, parameters: Any, *_: Any, **__: Any) -> None:
-            model = state_calls.operation(self._boto_service(), self.resource.api_action)
-            shaped = state_calls.to_request(_texts(parameters), model.input_shape)
-            parameters.clear()
-            parameters.update(shaped)
-
-        def _eval_service_task(
-            self, env: Any, resource_runtime_part: Any, normalised_parameters: Any, state_credentials: Any
-        ) -> None:
-            del resource_runtime_part
-            model = state_calls.operation(self._boto_service(), self.resource.api_action)
-            client = role_client(self._boto_service(), state_credentials)
-            answer = client_method(client, model.name)(**normalised_parameters)
-            sdk = self._integration() in ("aws-sdk", "states")
-            shaped = state_calls.from_response(answer or {}, model.output_shape, sdk=sdk)
-            if self._integration() == "glue":
-                shaped = {"JobName": normalised_parameters["JobName"], **shaped}
-            self._answer = answer
-            env.stack.append(shaped)
-
-        def _eval_integration_pattern(
-            self, env: Any, resource_runtime_part: Any, normalised_parameters: Any, state_credentials: Any
-        ) -> None:
-            del resource_runtime_part
-            env.stack.pop()
-            job = JOBS[(self._integration(), self.resource.api_action)]
-            client = role_client(self._boto_service(), state_credentials)
-            arguments = job.arguments(normalised_parameters, self._answer)
-            answer = _watch(env, client, job, arguments)
-            if answer is None:
-                getattr(client, job.stop)(**job.stop_arguments(arguments))
-                env.stack.append({})  # nobody reads it: the task was timed out or the execution stopped
-                return
-            output = self._job_output(job, answer, normalised_parameters)
-            if job.status(answer) in job.good:
-                env.stack.append(output)
-                return
-            raise _failure(self, env, "States.TaskFailed", json.dumps(output, separators=(",", ":")))
-
-        def _job_output(self, job: Job, answer: Any, request: Any) -> Any:
-            model = state_calls.service_model(self._boto_service()).operation_model(_pascal(job.describe))
-            sdk = self._integration() == "states"
-            output = job.output(state_calls.from_response(answer, model.output_shape, sdk=sdk), request)
-            if self.resource.condition == ResourceCondition.Sync2:
-                for key in ("Input", "Output"):
-                    if isinstance(output.get(key), str):
-                        output[key] = json.loads(output[key])
-            return output
-
-        def _from_error(self, env: Any, ex: Exception) -> Any:
-            found = client_failure(self, env, ex)
-            return found if found is not None else super()._from_error(env=env, ex=ex)
-
-    return ServiceTask
-
-
-def _watch(env: Any, client: Any, job: Job, arguments: dict[str, Any]) -> dict[str, Any] | None:
-    """The job's last description; None when the task no longer runs (timeout, StopExecution)."""
-    while env.is_running():
-        answer: dict[str, Any] = getattr(client, job.describe)(**arguments)
-        if job.status(answer) not in job.running:
-            return answer
-        time.sleep(_POLL_SECONDS)
-    return None
-
-
 def client_method(client: Any, operation_name: str) -> Any:
     name = next(python for python, api in client.meta.method_to_api_mapping.items() if api == operation_name)
     return getattr(client, name)
 
 
-def _pascal(snake: str) -> str:
-    return "".join(part.capitalize() for part in snake.split("_"))
-
-
-def _texts(parameters: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: json.dumps(value, separators=(",", ":"))
-        if key in _JSON_TEXT and not isinstance(value, str)
-        else value
-        for key, value in parameters.items()
-    }
-
-
-def client_failure(task: Any, env: Any, error: Exception) -> Any:
+def clientfailure(task: Any, env: Any, error: Exception) -> Any:
     """The failure event of a refused call; None for other errors."""
     integration = str(task.resource.service_name)
     if isinstance(error, ParamValidationError):
-        return _failure(task, env, "States.Runtime", str(error)).failure_event
+        return failure(task, env, "States.Runtime", str(error)).failure_event
     if not isinstance(error, ClientError):
         return None
     service = task.resource.api_name
@@ -273,10 +147,10 @@ def client_failure(task: Any, env: Any, error: Exception) -> Any:
             f"(Service: {name.split('.')[0]}; Status Code: {meta['HTTPStatusCode']}; Error Code: {code}; "
             f"Request ID: {request}; Proxy: null)"
         )
-    return _failure(task, env, name, f"{message} {details}").failure_event
+    return failure(task, env, name, f"{message} {details}").failure_event
 
 
-def _failure(task: Any, env: Any, name: str, cause: str) -> Any:
+def failure(task: Any, env: Any, name: str, cause: str) -> Any:
     from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
     from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
     from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import (

@@ -1,4 +1,4 @@
-"""Step Functions on the account's clock: states enter, wait and end by it; only retries keep wall time, shortened."""
+"""Step Functions on the account's clock; only retries keep wall time, shortened."""
 
 from __future__ import annotations
 

@@ -15,12 +15,15 @@ _TASK = f"{_PARSER}.asl.component.state.exec.state_task"
 _ARN = re.compile(r'"arn:aws[\w-]*:states:::(\w+):(\w+)\.(sync(?::2)?)"')
 # AWS creates these rules with the machine's role when a definition waits for such jobs.
 _MANAGED_RULES = {
-    ("sagemaker", "createTrainingJob"): ("SageMakerTrainingJobs", "aws.sagemaker", "SageMaker Training Job State Change"),
-    ("sagemaker", "createTransformJob"): ("SageMakerTransformJobs", "aws.sagemaker", "SageMaker Transform Job State Change"),
-    ("sagemaker", "createProcessingJob"): ("SageMakerProcessingJobs", "aws.sagemaker", "SageMaker Processing Job State Change"),
-    ("sagemaker", "createHyperParameterTuningJob"): ("SageMakerTuningJobs", "aws.sagemaker", "SageMaker HyperParameter Tuning Job State Change"),
-    ("states", "startExecution"): ("StepFunctionsExecution", "aws.states", "Step Functions Execution Status Change"),
-}  # fmt: skip
+    ("sagemaker", "createTrainingJob"): ("SageMakerTrainingJobs", "SageMaker Training Job"),
+    ("sagemaker", "createTransformJob"): ("SageMakerTransformJobs", "SageMaker Transform Job"),
+    ("sagemaker", "createProcessingJob"): ("SageMakerProcessingJobs", "SageMaker Processing Job"),
+    ("sagemaker", "createHyperParameterTuningJob"): (
+        "SageMakerTuningJobs",
+        "SageMaker HyperParameter Tuning Job",
+    ),
+    ("states", "startExecution"): ("StepFunctionsExecution", "Step Functions Execution Status"),
+}
 MANAGED_RULE_PREFIX = "StepFunctionsGetEventsFor"
 
 
@@ -37,21 +40,24 @@ def _prepare(name: str, definition: str, role_arn: str) -> None:
         events = state_tasks.role_client("events", credentials)
     except identity.Denied as error:
         message = (
-            "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to "
-            f"assume the provided role. ({error})"
+            "Neither the global service principal states.amazonaws.com, nor the regional one is authorized "
+            f"to assume the provided role. ({error})"
         )
         raise JsonRESTError("AccessDeniedException", message) from error
     wanted = {(service, action) for service, action, _ in _ARN.findall(definition)}
     for key in sorted(wanted & set(_MANAGED_RULES)):
-        _managed_rule(events, role_arn, *_MANAGED_RULES[key])
+        _managed_rule(events, role_arn, f"aws.{key[0]}", *_MANAGED_RULES[key])
 
 
-def _managed_rule(events: Any, role_arn: str, kind: str, source: str, detail_type: str) -> None:
+def _managed_rule(events: Any, role_arn: str, source: str, kind: str, what: str) -> None:
     from botocore.exceptions import ClientError
     from moto.core.exceptions import JsonRESTError
 
     rule = f"{MANAGED_RULE_PREFIX}{kind}Rule"
-    pattern = {"source": [source], "detail-type": [detail_type]}
+    pattern = {
+        "source": [source],
+        "detail-type": [f"{what} {'' if what.endswith('Status') else 'State '}Change"],
+    }
     try:
         events.put_rule(Name=rule, EventPattern=json.dumps(pattern))
         events.put_targets(Rule=rule, Targets=[{"Id": "states", "Arn": state_runs.machine_arn("managed")}])
@@ -126,12 +132,14 @@ def _patch_executions() -> None:
 
 
 def _patch_tasks() -> None:
-    import moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_factory as factory
     import moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task_factory as user
     import moto.stepfunctions.parser.asl.utils.boto_client as boto_client
+    from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+        state_task_service_factory as factory,
+    )
 
     original, original_client = factory.state_task_service_for, boto_client.boto_client_for
-    own = state_tasks.task_class()
+    from sandbox.engines.state_service_task import ServiceTask as own  # derives from moto's interpreter
 
     def state_task_service_for(service_name: str) -> Any:
         if service_name == "aws-sdk" or service_name in state_tasks.OWN:

@@ -1,7 +1,7 @@
 """What runs inside a function's process: imports the handler once, then answers one event after the other.
 
-Standard library only, started with `python -I`, so that a function sees its own code and the installed packages
-and nothing of this repository. Frames on both pipes: header length, payload length, header (JSON), payload.
+Standard library only, started with `python -I`: a function sees its own code and the installed packages, and
+nothing of this repository. Frames on both pipes: header length, payload length, header (JSON), payload.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import struct
 import sys
 import time as _time_module
 import traceback
+from pathlib import Path
 
 _FRAME = struct.Struct(">II")
 _offset = 0.0  # seconds that the account's clock is ahead of the machine's
@@ -57,9 +58,7 @@ def use_account_clock():
 
         @classmethod
         def utcnow(cls):
-            return cls.fromtimestamp(_real_time() + _offset, _datetime_module.UTC).replace(
-                tzinfo=None
-            )
+            return cls.fromtimestamp(_real_time() + _offset, _datetime_module.UTC).replace(tzinfo=None)
 
         @classmethod
         def today(cls):
@@ -135,7 +134,9 @@ def call(handler, header, payload):
 
 def peak_memory_mb():
     try:
-        with open("/proc/self/status") as status:  # ru_maxrss would hold the parent's, from before exec
+        with Path(
+            "/proc/self/status"
+        ).open() as status:  # ru_maxrss would hold the parent's, from before exec
             return next(int(line.split()[1]) // 1024 for line in status if line.startswith("VmHWM"))
     except (OSError, StopIteration):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 * 1024)  # macOS counts bytes
