@@ -244,4 +244,5 @@ def _reset(*, enforce: bool) -> None:
     BackendDict.reset()
     reset_model_data()
     front.reset()
+    parts.seed()
     parts.enforce(enforce)

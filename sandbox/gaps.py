@@ -9,6 +9,7 @@ from typing import Any
 from botocore import xform_name
 
 from sandbox import selftest
+from sandbox.account import REGION
 from sandbox.engines.backends import backend
 
 Parameters = dict[str, Any]
@@ -138,6 +139,10 @@ def _delete_model_package(p: Parameters) -> dict[str, Any]:
     return {}
 
 
+_PREFIX_LISTS = {
+    f"com.amazonaws.{REGION}.s3": "pl-63a5400a",
+    f"com.amazonaws.{REGION}.dynamodb": "pl-02cd2c6b",
+}
 # (module of moto, its response class) -> operations
 _OPERATIONS: dict[tuple[str, str], dict[str, Operation]] = {
     ("athena", "AthenaResponse"): {
@@ -169,6 +174,18 @@ def install() -> None:
             setattr(responses, xform_name(operation), _method(answer))
 
 
+def seed() -> None:
+    """Give AWS's own prefix lists the ids that they have on AWS: security groups name them."""
+    lists = backend("ec2").managed_prefix_lists
+    for found in list(lists.values()):
+        known = _PREFIX_LISTS.get(found.prefix_list_name)
+        if known and found.id != known:
+            del lists[found.id]
+            found.prefix_list_arn = found.prefix_list_arn.replace(found.id, known)
+            found.id = known
+            lists[known] = found
+
+
 def self_test() -> None:
     for module, name in _OPERATIONS:
         selftest.check(f"moto.{module}.responses:{name}._get_params", "self")
@@ -176,6 +193,7 @@ def self_test() -> None:
         selftest.check(f"moto.glue.models:{symbol}")
     state = {
         "athena": ("named_queries", "work_groups"),
+        "ec2": ("managed_prefix_lists",),
         "glue": ("connections", "jobs"),
         "logs": ("groups",),
         "sagemaker": ("model_package_groups", "model_packages", "model_package_name_mapping"),

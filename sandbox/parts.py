@@ -8,7 +8,7 @@ from types import ModuleType
 
 from sandbox.engines import ENGINES
 
-# What others stand on comes first. A module may offer install(), reset() and self_test(); none is required.
+# What others stand on comes first. A module may offer install(), reset(), seed() and self_test().
 PARTS = (
     "sandbox.clock",
     "sandbox.work",
@@ -42,6 +42,11 @@ def install() -> None:
 
 def reset() -> None:
     _call("reset")
+
+
+def seed() -> None:
+    """Put into the fresh account what every account has."""
+    _call("seed")
 
 
 def enforce(on: bool) -> None:
