@@ -9,6 +9,7 @@ from typing import Any
 from aws_cdk import CustomResource, Duration
 from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_ssm as ssm
@@ -22,7 +23,7 @@ from security.jobs import JobNetwork, JobRole
 from security.keys import KeyRing
 from security.logs import PrivateLogGroup
 from security.nag import acknowledge, acknowledge_wildcard
-from security.roles import PersonRole, arn
+from security.roles import ROLE_ARN, PersonRole, arn
 from settings import Settings
 from stacks.operations.neighbours import Evaluate, Lake
 from stacks.operations.release import CHAMPION, SERVING, capture, guard, variant
@@ -265,6 +266,8 @@ class Deploy(Construct):
             resource_id=f"endpoint/{self.endpoint_name}/variant/{CHAMPION}",
             min_capacity=deploy.instances,
             max_capacity=deploy.max_instances,
+            # Application Auto Scaling makes and uses its own role here; the L2 would add one that is never taken on.
+            role=iam.Role.from_role_arn(self, "ScalingRole", f"{ROLE_ARN}/{SCALING_ROLE}"),
         )
         target.node.add_dependency(self.endpoint)
         target.scale_to_track_metric(

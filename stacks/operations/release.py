@@ -94,7 +94,7 @@ class ReleaseRequests:
         champion = {
             **variant(CHAMPION, self._settings.deploy),
             "ModelName.$": "$.plan.champion.model_name",
-            "InitialInstanceCount.$": "$.serving.instances",
+            "InitialInstanceCount.$": "$.serving.champion.CurrentInstanceCount",
             "InitialVariantWeight": round(1 - share, 4),
         }
         challenger = {
@@ -109,7 +109,7 @@ class ReleaseRequests:
         champion = {
             **variant(CHAMPION, self._settings.deploy),
             "ModelName.$": "$.plan.model_name",
-            "InitialInstanceCount.$": "$.serving.instances",
+            "InitialInstanceCount.$": "$.serving.champion.CurrentInstanceCount",
             "InitialVariantWeight": 1.0,
         }
         return self._config("$.plan.champion_config_name", [champion])

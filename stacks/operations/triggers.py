@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from aws_cdk import Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
@@ -148,7 +149,8 @@ class OnDrift(Construct):
         is_on: bool,
     ) -> None:
         super().__init__(scope, construct_id)
-        role = ServiceRole(self, "Role", service="events")
+        rules = arn("events", f"rule/{Stack.of(self).stack_name}-*")
+        role = ServiceRole(self, "Role", service="events", source_arn=rules)
         workflow.let_start(role)
         pattern: dict[str, Any] = {
             "source": ["aws.cloudwatch"],

@@ -64,7 +64,8 @@ def test_the_challenger_gets_its_share_beside_the_champion(
     assert challenger["InitialVariantWeight"] == share
     assert champion["InitialVariantWeight"] == pytest.approx(1 - share)
     assert champion["ModelName.$"] == "$.plan.champion.model_name"
-    assert champion["InitialInstanceCount.$"] == "$.serving.instances", "what scaling has added stays"
+    count = champion["InitialInstanceCount.$"]
+    assert count == "$.serving.champion.CurrentInstanceCount", "what scaling has added stays"
 
 
 def test_the_champion_scales_with_requests_and_slowly_back(production: Any) -> None:

@@ -118,7 +118,7 @@ def look_at(
     """What the endpoint does, on which configuration; `count_instances` while `champion` is alone on it."""
     keep = {"status.$": "$.EndpointStatus", "config.$": "$.EndpointConfigName"}
     if count_instances:
-        keep |= {"instances.$": "$.ProductionVariants[0].CurrentInstanceCount"}
+        keep |= {"champion.$": "$.ProductionVariants[0]"}
     return task(
         name,
         "aws-sdk:sagemaker:describeEndpoint",
