@@ -28,6 +28,11 @@ from settings import Settings
 from stacks.operations.neighbours import Evaluate, Lake
 from stacks.operations.release import CHAMPION, SERVING, capture, guard, variant
 
+SCALING_ROLE = (
+    "aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
+    "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
@@ -266,7 +271,7 @@ class Deploy(Construct):
             resource_id=f"endpoint/{self.endpoint_name}/variant/{CHAMPION}",
             min_capacity=deploy.instances,
             max_capacity=deploy.max_instances,
-            # Application Auto Scaling makes and uses its own role here; the L2 would add one that is never taken on.
+            # Application Auto Scaling makes its own role for endpoints; the L2 would add one nobody takes on.
             role=iam.Role.from_role_arn(self, "ScalingRole", f"{ROLE_ARN}/{SCALING_ROLE}"),
         )
         target.node.add_dependency(self.endpoint)

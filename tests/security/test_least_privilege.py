@@ -43,6 +43,7 @@ ON_EVERYTHING = {
 
 # What ties the use of a key to a service: its request, its grant, or the resource that only it decrypts for.
 WITH_A_SERVICE = {
+    "kms:EncryptionContext:SourceArn",
     "kms:EncryptionContext:aws:states:stateMachineArn",
     "kms:GrantIsForAWSResource",
     "kms:ViaService",
