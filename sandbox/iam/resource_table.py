@@ -127,7 +127,7 @@ TABLE: dict[str, dict[str, str]] = {
         "model-package-group/{ModelPackageGroupName}": (
             "CreateModelPackageGroup DescribeModelPackageGroup DeleteModelPackageGroup"
             " CreateModelPackage GetModelPackageGroupPolicy PutModelPackageGroupPolicy"
-            " DeleteModelPackageGroupPolicy"
+            " DeleteModelPackageGroupPolicy ListModelPackages"
         ),
         "model-package/{ModelPackageName}": "CreateModelPackage DescribeModelPackage DeleteModelPackage",
         "{ModelPackageArn}": "UpdateModelPackage",
