@@ -41,6 +41,13 @@ def sentence(principal: Principal, action: str, resource: str, decision: Decisio
     return f"{start} because no {policy} allows the {action} action"
 
 
+def is_answer(error: Exception) -> bool:
+    """True for what `refuse` raises, False for a fault."""
+    from moto.s3.exceptions import S3ClientError
+
+    return isinstance(error, Refusal | S3ClientError)
+
+
 def refuse(responder: Any, service: str, protocol: str, message: str, code: str = "") -> NoReturn:
     """Answer in the protocol of the request."""
     if service == "s3":

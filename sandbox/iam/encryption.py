@@ -148,7 +148,7 @@ def parameter_key(name: str) -> str | None:
     from moto.ssm.models import ssm_backends
 
     found = ssm_backends[ACCOUNT][REGION].get_parameters([name]).get(name)
-    return key_arn(found.keyid) if found and found.type == "SecureString" else None
+    return key_arn(found.keyid) if found and found.parameter_type == "SecureString" else None
 
 
 def _bucket(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,13 @@ def authorise(responder: Any, *_: Any) -> None:
         _check(responder, session, call)
     except PolicyError as error:
         _refuse(responder, session, "unreadable-policy", str(error))
+    except Exception as error:
+        if answers.is_answer(error):
+            raise
+        # A fault of this gate must not open it, nor look like one of the service.
+        why = f"the sandbox cannot decide {call.prefix}:{call.operation}: {type(error).__name__}: {error}"
+        traceback.print_exc()
+        _refuse(responder, session, "undecided", why)
 
 
 def _caller(responder: Any, request: Any) -> Session:

@@ -19,7 +19,6 @@ from tests.sandbox.iam_probe import (
     Probe,
     allow,
     any_bucket,
-    any_key,
     document,
     trust,
 )
@@ -160,133 +159,6 @@ def test_tags_at_creation_need_the_permission_to_tag() -> None:
     probe.call("sagemaker", "create_model_package_group", **create)
 
 
-# ---- conditions and resources of services
-
-
-def test_metrics_only_in_one_namespace() -> None:
-    probe = Probe(
-        allow("cloudwatch:PutMetricData", Condition={"StringEquals": {"cloudwatch:namespace": "mine"}})
-    )
-    data = [{"MetricName": "m", "Value": 1.0}]
-    probe.call("cloudwatch", "put_metric_data", Namespace="mine", MetricData=data)
-    probe.denied("cloudwatch", "put_metric_data", Namespace="theirs", MetricData=data)
-
-
-def test_catalogue_call_needs_catalogue_database_and_table() -> None:
-    glue = account.client("glue")
-    glue.create_database(DatabaseInput={"Name": "d"})
-    glue.create_table(DatabaseName="d", TableInput={"Name": "t"})
-    arns = [f"arn:aws:glue:{REGION}:{ACCOUNT}:{part}" for part in ("catalog", "database/d", "table/d/t")]
-    for left_out in range(3):
-        probe = Probe(allow("glue:GetTable", [a for i, a in enumerate(arns) if i != left_out]))
-        assert arns[left_out] in probe.denied("glue", "get_table", DatabaseName="d", Name="t")
-    Probe(allow("glue:GetTable", arns)).call("glue", "get_table", DatabaseName="d", Name="t")
-
-
-def test_leading_keys_limit_items() -> None:
-    account.client("dynamodb").create_table(
-        TableName="ledger",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    locks = {
-        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": "lock#*"},
-        "Null": {"dynamodb:LeadingKeys": "false"},
-    }
-    probe = Probe(allow("dynamodb:*", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/ledger", Condition=locks))
-    probe.call("dynamodb", "put_item", TableName="ledger", Item={"id": {"S": "lock#data"}})
-    probe.denied("dynamodb", "put_item", TableName="ledger", Item={"id": {"S": "run#1"}})
-    names, values = {"#i": "id"}, {":i": {"S": "run#1"}}
-    probe.denied(
-        "dynamodb", "query", TableName="ledger", KeyConditionExpression="#i = :i",
-        ExpressionAttributeNames=names, ExpressionAttributeValues=values,
-    )  # fmt: skip
-
-
-INSTANCE = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
-TRAINING: dict[str, Any] = {
-    "TrainingJobName": "Job-1",
-    "AlgorithmSpecification": {"TrainingImage": "i", "TrainingInputMode": "File"},
-    "OutputDataConfig": {"S3OutputPath": "s3://b/o", "KmsKeyId": "k"},
-    "ResourceConfig": INSTANCE | {"VolumeKmsKeyId": "k"},
-    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-    "VpcConfig": {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]},
-    "EnableNetworkIsolation": True,
-    "EnableInterContainerTrafficEncryption": True,
-}
-
-
-@pytest.mark.parametrize(
-    ("key", "without"),
-    [
-        ("sagemaker:VpcSubnets", {"VpcConfig": None}),
-        ("sagemaker:VpcSecurityGroupIds", {"VpcConfig": None}),
-        ("sagemaker:NetworkIsolation", {"EnableNetworkIsolation": None}),
-        ("sagemaker:InterContainerTrafficEncryption", {"EnableInterContainerTrafficEncryption": None}),
-        ("sagemaker:VolumeKmsKey", {"ResourceConfig": INSTANCE}),
-        ("sagemaker:OutputKmsKey", {"OutputDataConfig": {"S3OutputPath": "s3://b/o"}}),
-    ],
-)  # fmt: skip
-def test_preventive_deny_stops_training_without(key: str, without: dict[str, Any]) -> None:
-    passed = Probe()
-    deny = {"Effect": "Deny", "Action": "sagemaker:CreateTrainingJob", "Resource": "*"}
-    probe = Probe(allow("*"), deny | {"Condition": {"Null": {key: "true"}}})
-    bad = {name: value for name, value in (TRAINING | without).items() if value is not None}
-    message = probe.denied("sagemaker", "create_training_job", RoleArn=passed.arn, **bad)
-    assert "explicit deny in an identity-based policy" in message
-    assert "training-job/job-1" in message, "SageMaker writes names into ARNs in lower case"
-    asked = len(probe.asked())
-    try:
-        probe.call("sagemaker", "create_training_job", RoleArn=passed.arn, **TRAINING)
-    except ClientError as error:  # moto may refuse the made-up job; the gate may not
-        assert "AccessDenied" not in str(error)
-    assert all(allowed for _, _, allowed in probe.asked()[asked:])
-
-
-def test_log_group_needs_a_key_policy_that_names_the_service() -> None:
-    closed = any_key()
-    logs = account.client("logs")
-    with pytest.raises(ClientError, match="logs.us-east-1.amazonaws.com is not authorized"):
-        logs.create_log_group(logGroupName="/closed", kmsKeyId=closed)
-    group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/open"
-    service = allow(
-        ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"],
-        Principal={"Service": f"logs.{REGION}.amazonaws.com"},
-        Condition={"ArnEquals": {"kms:EncryptionContext:aws:logs:arn": group}},
-    )
-    key = any_key(allow("kms:*", Principal={"AWS": ROOT_ARN}), service)
-    logs.create_log_group(logGroupName="/open", kmsKeyId=key)
-    with pytest.raises(ClientError, match="no resource-based policy"):
-        logs.create_log_group(logGroupName="/another", kmsKeyId=key)
-
-
-def test_encrypted_stream_needs_the_key() -> None:
-    key = any_key()
-    kinesis = account.client("kinesis")
-    kinesis.create_stream(StreamName="sealed", ShardCount=1)
-    kinesis.start_stream_encryption(StreamName="sealed", EncryptionType="KMS", KeyId=key)
-    arn = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/sealed"
-    probe = Probe(allow("kinesis:*", arn))
-    put = {"StreamName": "sealed", "Data": b"x", "PartitionKey": "p"}
-    assert "kms:GenerateDataKey" in probe.denied("kinesis", "put_record", **put)
-    probe.grant(allow("kinesis:*", arn), allow("kms:GenerateDataKey", key))
-    probe.call("kinesis", "put_record", **put)
-    shard = probe.call("kinesis", "list_shards", StreamName="sealed")["Shards"][0]["ShardId"]
-    iterator = {"StreamName": "sealed", "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON"}
-    token = probe.call("kinesis", "get_shard_iterator", **iterator)["ShardIterator"]
-    assert "kms:Decrypt" in probe.denied("kinesis", "get_records", ShardIterator=token)
-
-
-def test_secret_is_named_by_its_full_arn_and_needs_its_key() -> None:
-    key = any_key()
-    made = account.client("secretsmanager").create_secret(Name="pepper", SecretString="x", KmsKeyId=key)
-    probe = Probe(allow("secretsmanager:GetSecretValue", made["ARN"]))
-    assert "kms:Decrypt" in probe.denied("secretsmanager", "get_secret_value", SecretId="pepper")
-    probe.grant(allow("secretsmanager:GetSecretValue", made["ARN"]), allow("kms:Decrypt", key))
-    assert probe.call("secretsmanager", "get_secret_value", SecretId="pepper")["SecretString"] == "x"
-
-
 # ---- fail closed
 
 
@@ -326,6 +198,16 @@ def test_request_that_cannot_be_read_is_refused() -> None:
         urllib.request.urlopen(request)  # noqa: S310 loopback
     assert "cannot read this request" in json.loads(caught.value.read())["message"]
     assert record.calls()[-1].reason == "unparsed"
+
+
+def test_fault_of_the_gate_does_not_open_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("tag")
+
+    probe = Probe(allow("*"))
+    monkeypatch.setattr(enforce.resources, "targets", broken)
+    message = probe.denied("sqs", "list_queues")
+    assert message == "the sandbox cannot decide sqs:ListQueues: KeyError: 'tag'"
 
 
 def test_switched_off_it_records_and_lets_pass() -> None:
