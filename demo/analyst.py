@@ -44,20 +44,28 @@ class Analyst:
 
     def feature_files(self, month: str) -> list[bytes]:
         """The Parquet files of one month of the published feature table."""
-        bucket, _, prefix = self.feature_uri(month).removeprefix("s3://").partition("/")
-        return [
-            self._read(bucket, key)
-            for key in self._keys(bucket, prefix.rstrip("/") + "/")
-            if key.endswith(".parquet")
-        ]
+        return self._files(self.feature_uri(month))
+
+    def _files(self, uri: str) -> list[bytes]:
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        keys = self._keys(bucket, prefix.rstrip("/") + "/")
+        return [self._read(bucket, key) for key in keys if key.endswith(".parquet")]
 
     def _month(self, month: str, columns: list[str] | None = None) -> Any:
         parts = [pq.read_table(io.BytesIO(body), columns=columns) for body in self.feature_files(month)]
         return pa.concat_tables(parts)
 
-    def count(self, zone: str, table: str) -> int:
-        """Records of a table in a zone of the raw bucket."""
-        return sum(len(lines) for lines in self._lines(f"{zone}/{table}/"))
+    def curated_rows(self, table: str) -> int:
+        """Rows that the catalogue's partitions of a curated table hold now."""
+        pages = self._glue.get_paginator("get_partitions").paginate(
+            DatabaseName=self._outputs["DatabaseName"], TableName=table
+        )
+        return sum(
+            pq.ParquetFile(io.BytesIO(body)).metadata.num_rows
+            for page in pages
+            for partition in page["Partitions"]
+            for body in self._files(partition["StorageDescriptor"]["Location"])
+        )
 
     def set_aside(self, table: str) -> Counter[str]:
         """Reason -> number of records in quarantine; a file set aside whole counts once, under its own reason."""

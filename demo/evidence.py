@@ -243,7 +243,7 @@ def _ingest(story: Story) -> list[dict[str, Any]]:
             {
                 "table": table,
                 "sent": story.told.sent.get(table, 0),
-                "raw": story.analyst.count("raw", table),
+                "curated": story.analyst.curated_rows(table),
                 "quarantined": sum(reasons.values()),
                 "reasons": ", ".join(f"{reason}: {count}" for reason, count in reasons.most_common(6)),
             }

@@ -53,14 +53,17 @@ class Lake(Construct):
         self.landing = self._bucket(
             "Landing", key, [_expire("", lake.landing_retention_days)], roles=[UPLOADERS], notifies=True
         )
-        self.raw = self._bucket("Raw", key, _raw_rules(lake), roles=[DELIVERY])
+        self.raw = self._bucket("Raw", key, _raw_rules(lake), roles=[DELIVERY, ANALYSTS])
         self.curated = self._bucket(
             "Curated",
             key,
             [_expire("rejected/", lake.quarantine_retention_days), *_cheaper("curated/", lake)],
+            roles=[ANALYSTS],
             services=["athena"],
         )
-        self.features = self._bucket("Features", key, _cheaper("features/", lake), services=["athena"])
+        self.features = self._bucket(
+            "Features", key, _cheaper("features/", lake), roles=[ANALYSTS], services=["athena"]
+        )
         self.models = self._bucket(
             "Models",
             models_key,

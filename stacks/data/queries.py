@@ -84,6 +84,8 @@ class Queries(Construct):
         )
         grants.read_objects(self.analyst, lake.curated, "curated/")
         grants.read_objects(self.analyst, lake.features, "features/")
+        # What was set aside, to decide on a re-drive; identifiers are tokens there. Not raw/: it is nobody's reading.
+        grants.read_objects(self.analyst, lake.raw, "quarantine/")
         grants.read_objects(self.analyst, lake.models, "runs/")
         grants.read_objects(self.analyst, lake.models, "monitor/")
         grants.read_objects(self.analyst, lake.results, "results/")

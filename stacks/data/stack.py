@@ -82,8 +82,11 @@ class DataStack(Stack):
         """What a person or program outside needs to begin."""
         values = {
             "AnalystRoleArn": self.queries.analyst.role_arn,
+            "DatabaseName": self.lake.database.ref,
             "LandingBucketName": self.lake.landing.bucket_name,
+            "ModelsBucketName": self.lake.models.bucket_name,
             "ProducerRoleArn": self.ingest.producer.role_arn,
+            "RawBucketName": self.lake.raw.bucket_name,
             "RedriveFunctionName": self.ingest.redrive.function_name,
             "StreamName": self.ingest.stream.stream_name,
             "UploaderRoleArn": self.ingest.uploader.role_arn,
