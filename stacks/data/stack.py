@@ -82,7 +82,7 @@ class DataStack(Stack):
         """What a person or program outside needs to begin."""
         values = {
             "AnalystRoleArn": self.queries.analyst.role_arn,
-            "DatabaseName": self.lake.database.ref,
+            "DatabaseName": self.lake.database.database_name,
             "LandingBucketName": self.lake.landing.bucket_name,
             "ModelsBucketName": self.lake.models.bucket_name,
             "ProducerRoleArn": self.ingest.producer.role_arn,
