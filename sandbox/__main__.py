@@ -9,6 +9,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 from sandbox import account, control
@@ -44,9 +45,23 @@ def _up(options: argparse.Namespace) -> int:
     )
     for name, value in account.environment().items():
         print(f"export {name}={value}", flush=True)
+    if options.deploy is not None:
+        _deploy(options)
     stopped.wait()
     running.stop()
     return 0
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    """Deploy an assembly, or the project synthesised now; a failure is told and leaves the account up."""
+    from sandbox import deploy
+
+    try:
+        assembly = Path(options.deploy) if options.deploy else deploy.synthesise(profile=options.profile)
+        outputs = deploy.deploy(assembly, lambda subject, verb: print(f"{verb} {subject}", flush=True))
+        print(json.dumps(outputs, indent=2), flush=True)
+    except deploy.DeploymentError as error:
+        print(error, file=sys.stderr)
 
 
 def _ask(port: int, route: str, parameters: dict[str, Any]) -> Any:
@@ -63,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
 
     up = commands.add_parser("up", help="start the account and stay in the foreground")
     up.add_argument("--allow-everything", action="store_true", help="record what IAM decides, refuse nothing")
+
+    up.add_argument(
+        "--deploy", nargs="?", const="", metavar="ASSEMBLY", help="deploy cdk.out, or synthesise now"
+    )
+    up.add_argument("--profile", default="sandbox", help="of settings.py, where --deploy synthesises")
 
     def command(name: str, text: str, parameters: Any = lambda _: {}, route: str | None = None) -> Any:
         sub = commands.add_parser(name, help=text)

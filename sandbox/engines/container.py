@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def environment(
 
 
 class Container:
-    """A running command; its lines go to `write` in batches, as they come."""
+    """A running command; its lines go to `write` in batches. `keep`: how many of them stay in `lines`."""
 
     def __init__(
         self,
@@ -90,8 +90,10 @@ class Container:
         variables: Mapping[str, str],
         folder: Path,
         write: Callable[[list[str]], None],
+        keep: int | None = None,
     ) -> None:
-        self.lines: list[str] = []
+        self.lines: deque[str] = deque(maxlen=keep)
+        self._unwritten: deque[str] = deque()
         self._write = write
         self._process = subprocess.Popen(
             list(argv),
@@ -104,8 +106,13 @@ class Container:
             errors="replace",
             start_new_session=True,
         )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+        self._done = threading.Event()
+        self._threads = [
+            threading.Thread(target=target, name=f"container {self._process.pid}", daemon=True)
+            for target in (self._read, self._flush)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def wait(self, seconds: float | None = None) -> int | None:
         """The exit status; None while it still runs after that time."""
@@ -129,18 +136,20 @@ class Container:
         """Nothing outlives the first process of a container."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._reader.join(5)
+        for thread in self._threads:
+            thread.join(10)
 
     def _read(self) -> None:
-        batch: list[str] = []
-        last = time.monotonic()
         for line in self._process.stdout or ():
             # Tabs reach CloudWatch as #011, and metric expressions are written for that.
             text = line.rstrip("\n").replace("\t", "#011")
             self.lines.append(text)
-            batch.append(text)
-            if time.monotonic() - last > _FLUSH_SECONDS:
-                self._write(batch)
-                batch, last = [], time.monotonic()
-        if batch:
-            self._write(batch)
+            self._unwritten.append(text)
+        self._done.set()
+
+    def _flush(self) -> None:
+        over = False
+        while not over:
+            over = self._done.wait(_FLUSH_SECONDS)
+            if count := len(self._unwritten):
+                self._write([self._unwritten.popleft() for _ in range(count)])

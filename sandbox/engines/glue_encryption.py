@@ -1,9 +1,9 @@
 """Encryption by our keys in what Spark writes, although its AWS SDK refuses to speak of keys over plain HTTP.
 
 S3A would send the key of the job's security configuration with every write, and with every copy the key of
-the source, which it read from the answer to a HEAD. Here the SDK never hears of keys, and the headers that S3A
-would have sent are put on its calls before they are authorised. Calls of boto3 in the same job are left alone:
-a security configuration does not touch those on AWS either.
+the source, which it read from the answer to a HEAD. Here the SDK never hears of keys, and the headers that
+S3A would have sent are put on its calls before they are authorised. Calls of boto3 in the same job are left
+alone: a security configuration does not touch those on AWS either.
 """
 
 from __future__ import annotations

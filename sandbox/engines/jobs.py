@@ -1,4 +1,4 @@
-"""A SageMaker job as the API shows it: its request word for word, and its state, which EventBridge hears of."""
+"""A SageMaker job as the API shows it: its request word for word, and its state, told to EventBridge."""
 
 from __future__ import annotations
 

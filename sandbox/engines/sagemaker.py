@@ -10,7 +10,7 @@ from typing import Any
 from sandbox import selftest
 from sandbox.engines import vpc
 
-_PARTS = ("training",)
+_PARTS = ("training", "processing", "models", "endpoints", "runtime")
 
 
 def _parts() -> list[ModuleType]:

@@ -126,7 +126,7 @@ def client_method(client: Any, operation_name: str) -> Any:
     return getattr(client, name)
 
 
-def clientfailure(task: Any, env: Any, error: Exception) -> Any:
+def client_failure(task: Any, env: Any, error: Exception) -> Any:
     """The failure event of a refused call; None for other errors."""
     integration = str(task.resource.service_name)
     if isinstance(error, ParamValidationError):

@@ -40,10 +40,10 @@ def lay_out(job: Job, root: Path, s3: Any) -> None:
         local = container.rooted(config.get("LocalPath", "/opt/ml/checkpoints"), root)
         _write(root, "checkpointconfig", {**config, "LocalPath": local})
     for channel in channels:
-        _download(channel, root / "input" / "data" / channel["ChannelName"], s3, job)
+        _download(channel, root / "input" / "data" / channel["ChannelName"], s3)
 
 
-def _download(channel: dict[str, Any], folder: Path, s3: Any, job: Job) -> None:
+def _download(channel: dict[str, Any], folder: Path, s3: Any) -> None:
     source = channel["DataSource"]["S3DataSource"]
     uri = source["S3Uri"]
     fetch = transfer.download_manifest if source["S3DataType"] == "ManifestFile" else transfer.download_prefix
@@ -54,8 +54,8 @@ def _download(channel: dict[str, Any], folder: Path, s3: Any, job: Job) -> None:
     if count == 0:
         raise JobError(
             f'ClientError: Data download failed: No S3 objects found under S3 URL "{uri}" given in input '
-            f"data source of channel {channel['ChannelName']}. Please ensure that the bucket exists, that objects "
-            f'exist under that S3 prefix, and that the role "{job.fields["RoleArn"]}" has "s3:ListBucket" '
+            f"data source of channel {channel['ChannelName']}. Please ensure that the bucket exists, that "
+            'objects exist under that S3 prefix, and that the role has "s3:ListBucket" '
             "permission on the bucket."
         )
 

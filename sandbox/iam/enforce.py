@@ -200,7 +200,7 @@ def _record(
         decision,
         implied_by=target.implied_by,
         mapped=target.mapped,
-        network=endpoint,
+        network="" if target.implied_by else endpoint,
         operation=call.operation,
         assumed=assumed,
     )

@@ -15,20 +15,64 @@ import xgboost
 _ROOT = Path(os.environ["ML_ROOT"])
 _CHECKPOINT = re.compile(r"xgboost-checkpoint\.(\d+)$")
 _WHOLE = frozenset(
-    "max_depth max_leaves max_bin num_class seed nthread verbosity one_drop num_parallel_tree refresh_leaf".split()
+    [
+        "max_depth",
+        "max_leaves",
+        "max_bin",
+        "num_class",
+        "seed",
+        "nthread",
+        "verbosity",
+        "one_drop",
+        "num_parallel_tree",
+        "refresh_leaf",
+    ]
 )
 _FRACTION = frozenset(
-    "eta gamma min_child_weight max_delta_step subsample colsample_bytree colsample_bylevel colsample_bynode "
-    "lambda alpha scale_pos_weight rate_drop skip_drop lambda_bias tweedie_variance_power base_score "
-    "aft_loss_distribution_scale".split()
+    [
+        "eta",
+        "gamma",
+        "min_child_weight",
+        "max_delta_step",
+        "subsample",
+        "colsample_bytree",
+        "colsample_bylevel",
+        "colsample_bynode",
+        "lambda",
+        "alpha",
+        "scale_pos_weight",
+        "rate_drop",
+        "skip_drop",
+        "lambda_bias",
+        "tweedie_variance_power",
+        "base_score",
+        "aft_loss_distribution_scale",
+    ]
 )
 _TEXT = frozenset(
-    "booster tree_method grow_policy process_type objective sample_type normalize_type updater "
-    "aft_loss_distribution monotone_constraints interaction_constraints".split()
+    [
+        "booster",
+        "tree_method",
+        "grow_policy",
+        "process_type",
+        "objective",
+        "sample_type",
+        "normalize_type",
+        "updater",
+        "aft_loss_distribution",
+        "monotone_constraints",
+        "interaction_constraints",
+    ]
 )
 _OWN = frozenset(
-    "num_round early_stopping_rounds csv_weights eval_metric save_model_on_termination "
-    "_tuning_objective_metric".split()
+    [
+        "num_round",
+        "early_stopping_rounds",
+        "csv_weights",
+        "eval_metric",
+        "save_model_on_termination",
+        "_tuning_objective_metric",
+    ]
 )
 
 

@@ -8,16 +8,17 @@ this container, and the name localhost. Programs that are not Python are not hel
 import socket
 import sys
 
-_REFUSED = frozenset(
-    {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname"}
+_NAMES = frozenset(
+    {"socket.getaddrinfo", "socket.gethostbyaddr", "socket.gethostbyname", "socket.getnameinfo"}
 )
+_REFUSED = _NAMES | {"socket.connect", "socket.sendto", "socket.sendmsg"}
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "", None})  # noqa: S104 only looked up
 
 
 def _hook(event, arguments):
     if event not in _REFUSED:
         return
-    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
+    if event in _NAMES:
         if arguments[0] in _OWN_NAMES:
             return
     elif getattr(arguments[0], "family", None) == getattr(socket, "AF_UNIX", None):
