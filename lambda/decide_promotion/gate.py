@@ -69,9 +69,10 @@ def _gain(key: str, name: str, evaluation: Mapping[str, Any], minimum: float) ->
         text = f"the gain over {name} has no interval on {paired['rows']} rows"
         return Check(name=key, passed=False, text=text)
     passed = paired["low"] > minimum
+    way = "lower" if paired["difference"] > 0 else "higher"
     text = (
-        f"the {loss} is lower than that of {name} by {paired['difference']:.4g} "
-        f"({paired['confidence']:.0%} interval {paired['low']:.4g} to {paired['high']:.4g})"
+        f"the {loss} is {way} than that of {name} by {abs(paired['difference']):.4g} "
+        f"(gain: {paired['confidence']:.0%} interval {paired['low']:.4g} to {paired['high']:.4g})"
     )
     if not passed:
         text += f", the interval must lie above {minimum:g}"

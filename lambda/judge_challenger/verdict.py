@@ -41,9 +41,11 @@ def judge(report: Mapping[str, Any], deployed_at: datetime, minimum_labels: int)
 
 
 def _compared(comparison: Mapping[str, Any]) -> Verdict:
+    gain = comparison["difference"]
+    way = "lower" if gain > 0 else "higher"
     numbers = (
-        f"live loss lower by {comparison['difference']:.4g} than the champion's "
-        f"({comparison['confidence']:.0%} interval {comparison['low']:.4g} to {comparison['high']:.4g}, "
+        f"its live loss is {way} than the champion's by {abs(gain):.4g} "
+        f"(gain: {comparison['confidence']:.0%} interval {comparison['low']:.4g} to {comparison['high']:.4g}, "
         f"{comparison['challenger_rows']} and {comparison['champion_rows']} labelled answers)"
     )
     if comparison["high"] < 0:

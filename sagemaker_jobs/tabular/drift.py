@@ -4,6 +4,7 @@ Deciles alone are blind where most values are zero (rain): zero then has a bin o
 """
 
 from collections.abc import Mapping
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -39,13 +40,10 @@ def bins(values: np.ndarray) -> dict[str, Any]:
 def shares(values: np.ndarray, content: Mapping[str, Any]) -> np.ndarray:
     """Share of the rows in each bin; the first bin is "missing"."""
     if content["kind"] == "categorical":
-        codes = {category: place + 1 for place, category in enumerate(content["categories"])}
-        size = len(codes) + 2
-        places = np.fromiter(
-            (0 if value is None else codes.get(value, size - 1) for value in values),
-            dtype=np.int64,
-            count=len(values),
-        )
+        codes = {None: 0, **{name: place for place, name in enumerate(content["categories"], start=1)}}
+        size = len(codes) + 1
+        found = map(codes.get, values.tolist(), repeat(size - 1))
+        places = np.fromiter(found, dtype=np.int64, count=len(values))
     else:
         size = len(content["edges"]) + 3
         places = np.searchsorted(content["edges"], values, side="right") + 2

@@ -88,13 +88,12 @@ def baseline(contract: ModelContract, parts: Split, candidate: models.Model) -> 
     rows = parts.holdout
     scores = candidate.scores(rows)
     threshold = candidate.content.get("threshold")
+    measure = metrics.Measure(contract.problem, rows.label, scores, threshold=threshold, costs=contract.costs)
     return {
         "format": 1,
         "problem": contract.problem,
         "run_id": candidate.content["run_id"],
-        "metrics": metrics.measure(
-            contract.problem, rows.label, scores, threshold=threshold, costs=contract.costs
-        ),
+        "metrics": measure(),
         "scores": drift.bins(scores),
         "features": {name: drift.bins(values) for name, values in parts.train.columns.items()},
         "threshold": threshold,
@@ -135,22 +134,16 @@ def importance(model: models.Model, rows: Frame) -> list[dict[str, Any]]:
 
 
 def _described(contract: ModelContract, scored: Scored, rows: Frame) -> dict[str, Any]:
-    # Rows in the order of the score: the bootstrap then sorts what is sorted already.
-    order = np.argsort(-scored.score, kind="stable")
-    label, value = rows.label[order], scored.score[order]
-
-    def measured(weight: np.ndarray) -> metrics.Metrics:
-        return metrics.measure(
-            contract.problem, label, value, threshold=scored.threshold, costs=contract.costs, weight=weight
-        )
-
+    measure = metrics.Measure(
+        contract.problem, rows.label, scored.score, threshold=scored.threshold, costs=contract.costs
+    )
     content = scored.model.content
     return {
         "kind": content["kind"],
         "run_id": content.get("run_id"),
         "threshold": scored.threshold,
         "loss": float(scored.loss.mean()),
-        "metrics": metrics.intervals(measured, rows.date[order]),
+        "metrics": metrics.intervals(measure, rows.date),
     }
 
 
@@ -176,7 +169,7 @@ def _slice(
     contract: ModelContract, rows: Frame, ours: Scored, theirs: Scored, inside: np.ndarray
 ) -> dict[str, Any]:
     label = rows.label[inside]
-    measured = metrics.measure(contract.problem, label, ours.score[inside])
+    measured = metrics.Measure(contract.problem, label, ours.score[inside])()
     return {
         "rows": int(inside.sum()),
         "loss": float(ours.loss[inside].mean()),

@@ -24,20 +24,61 @@ def row_loss(problem: str, label: np.ndarray, score: np.ndarray) -> np.ndarray:
     return -(label * np.log(clipped) + (1 - label) * np.log1p(-clipped))
 
 
-def measure(
-    problem: str,
-    label: np.ndarray,
-    score: np.ndarray,
-    *,
-    threshold: float | None = None,
-    costs: Mapping[str, float] | None = None,
-    weight: np.ndarray | None = None,
-) -> Metrics:
-    """All metrics of a problem; None where one is not defined, for example an AUC with one class."""
-    weight = np.ones(len(label)) if weight is None else weight
-    if problem == "regression":
-        return _regression(label, score, weight)
-    return _binary(label, score, weight, threshold, costs)
+class Measure:
+    """All metrics of scored rows, for any weights of these rows: what does not depend on them is done once.
+
+    A metric is None where it is not defined, for example an AUC with one class.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        label: np.ndarray,
+        score: np.ndarray,
+        *,
+        threshold: float | None = None,
+        costs: Mapping[str, float] | None = None,
+    ) -> None:
+        self.problem, self.threshold, self.costs = problem, threshold, costs or {}
+        # Highest score first, as the areas under the curves need it.
+        self.order = np.argsort(-score, kind="stable")
+        self.label, self.score = label[self.order], score[self.order]
+        self.loss = row_loss(problem, self.label, self.score)
+        self.error = self.label - self.score
+
+    def __call__(self, weight: np.ndarray | None = None) -> Metrics:
+        heavy = np.ones(len(self.label)) if weight is None else weight[self.order]
+        return self._regression(heavy) if self.problem == "regression" else self._binary(heavy)
+
+    def _binary(self, weight: np.ndarray) -> Metrics:
+        rate, score = _mean(self.label, weight), _mean(self.score, weight)
+        auc, precision_area = _areas(self.label, self.score, weight)
+        result: Metrics = {
+            "roc_auc": auc,
+            "pr_auc": precision_area,
+            "log_loss": _mean(self.loss, weight),
+            "brier": _mean(self.error**2, weight),
+            "base_rate": rate,
+            "mean_score": score,
+            "calibration_gap": abs(score - rate),
+        }
+        if self.threshold is not None:
+            result |= _decisions(self.label, self.score >= self.threshold, weight, self.costs)
+        return result
+
+    def _regression(self, weight: np.ndarray) -> Metrics:
+        squared, label, score = (_mean(values, weight) for values in (self.loss, self.label, self.score))
+        variance = _mean((self.label - label) ** 2, weight)
+        return {
+            "rmse": squared**0.5,
+            "mae": _mean(np.abs(self.error), weight),
+            "r2": 1 - squared / variance if variance > 0 else None,
+            "squared_error": squared,
+            "mean_label": label,
+            "mean_score": score,
+            # In standard deviations of the label, so that one alarm limit suits any unit.
+            "calibration_gap": abs(score - label) / variance**0.5 if variance > 0 else None,
+        }
 
 
 def intervals(
@@ -113,7 +154,8 @@ def curves(
     label: np.ndarray, score: np.ndarray, points: int = 200
 ) -> dict[str, list[tuple[float, float, float]]]:
     """roc: false and true positive rate, threshold; pr: recall, precision, threshold; thinned."""
-    true, false, thresholds = _cumulated(label, score, np.ones(len(label)))
+    order = np.argsort(-score, kind="stable")
+    true, false, thresholds = _cumulated(label[order], score[order], np.ones(len(label)))
     keep = np.unique(np.linspace(0, len(thresholds) - 1, min(points, len(thresholds))).astype(int))
     rate, recall = false / max(false[-1], 1e-12), true / max(true[-1], 1e-12)
     precision = true / (true + false)
@@ -123,28 +165,9 @@ def curves(
     return {"roc": roc, "pr": [(float(recall[i]), float(precision[i]), float(thresholds[i])) for i in keep]}
 
 
-def _binary(
-    label: np.ndarray,
-    score: np.ndarray,
-    weight: np.ndarray,
-    threshold: float | None,
-    costs: Mapping[str, float] | None,
-) -> Metrics:
-    total = weight.sum()
-    rate, mean = float(weight @ label / total), float(weight @ score / total)
-    auc, precision_area = _areas(label, score, weight)
-    result: Metrics = {
-        "roc_auc": auc,
-        "pr_auc": precision_area,
-        "log_loss": float(weight @ row_loss("binary", label, score) / total),
-        "brier": float(weight @ (label - score) ** 2 / total),
-        "base_rate": rate,
-        "mean_score": mean,
-        "calibration_gap": abs(mean - rate),
-    }
-    if threshold is not None:
-        result |= _decisions(label, score >= threshold, weight, costs or {})
-    return result
+def _mean(values: np.ndarray, weight: np.ndarray) -> float:
+    # Not `values @ weight`: BLAS would spread a millisecond's work over threads that wait for each other.
+    return float((values * weight).sum() / weight.sum())
 
 
 def _decisions(label: np.ndarray, act: np.ndarray, weight: np.ndarray, costs: Mapping[str, float]) -> Metrics:
@@ -162,24 +185,6 @@ def _decisions(label: np.ndarray, act: np.ndarray, weight: np.ndarray, costs: Ma
     }
 
 
-def _regression(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> Metrics:
-    total = weight.sum()
-    squared = float(weight @ (label - score) ** 2 / total)
-    mean = float(weight @ label / total)
-    variance = float(weight @ (label - mean) ** 2 / total)
-    offset = float(weight @ score / total) - mean
-    return {
-        "rmse": squared**0.5,
-        "mae": float(weight @ np.abs(label - score) / total),
-        "r2": 1 - squared / variance if variance > 0 else None,
-        "squared_error": squared,
-        "mean_label": mean,
-        "mean_score": mean + offset,
-        # In standard deviations of the label, so that one alarm limit suits any unit.
-        "calibration_gap": abs(offset) / variance**0.5 if variance > 0 else None,
-    }
-
-
 def _areas(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> tuple[float | None, float | None]:
     """ROC AUC and average precision; rows of equal score count as one step."""
     true, false, _ = _cumulated(label, score, weight)
@@ -193,11 +198,10 @@ def _areas(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> tuple[fl
 
 
 def _cumulated(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Weight of positives and of negatives at and above each distinct score, highest first."""
-    order = np.argsort(-score, kind="stable")
-    ordered, truth, heavy = score[order], label[order], weight[order]
-    last = np.append(ordered[1:] != ordered[:-1], True)
-    return np.cumsum(heavy * truth)[last], np.cumsum(heavy * (1 - truth))[last], ordered[last]
+    """Weight of positives and of negatives at and above each distinct score; rows come highest first."""
+    last = np.append(score[1:] != score[:-1], True)
+    positive = weight * label
+    return np.cumsum(positive)[last], np.cumsum(weight - positive)[last], score[last]
 
 
 def summary(problem: str, metrics: Mapping[str, Any]) -> str:

@@ -134,11 +134,10 @@ def fit(frame: Frame, features: Mapping[str, Mapping[str, Any]]) -> tuple[Prepar
 
 def factorised(values: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Code of each value (-1: missing), and the categories in order."""
-    categories = sorted({value for value in values if value is not None})
-    codes = {category: code for code, category in enumerate(categories)}
-    return np.fromiter(
-        (codes.get(value, -1) for value in values), dtype=np.int64, count=len(values)
-    ), categories
+    listed = values.tolist()
+    categories = sorted(set(listed) - {None})
+    codes = {None: -1, **{category: code for code, category in enumerate(categories)}}
+    return np.fromiter(map(codes.__getitem__, listed), dtype=np.int64, count=len(listed)), categories
 
 
 def _fit_step(name: str, spec: Mapping[str, Any], values: np.ndarray, label: np.ndarray) -> Step:

@@ -102,7 +102,7 @@ def _violation(name: str, check: str, description: str) -> dict[str, str]:
 
 def _present(values: np.ndarray) -> np.ndarray:
     if values.dtype == object:
-        return np.fromiter((value is not None for value in values), dtype=bool, count=len(values))
+        return np.not_equal(values, None).astype(bool)
     return ~np.isnan(values)
 
 

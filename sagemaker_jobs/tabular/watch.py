@@ -77,14 +77,10 @@ def variant(
     label, score, days = frame.label[known], scores[known], frame.date[known]
     threshold = baseline.get("threshold") if baseline else None
 
-    def measured(weight: np.ndarray) -> metrics.Metrics:
-        return metrics.measure(
-            contract.problem, label, score, threshold=threshold, costs=contract.costs, weight=weight
-        )
-
+    measure = metrics.Measure(contract.problem, label, score, threshold=threshold, costs=contract.costs)
     # With few days a draw of days says little: rows are drawn then.
     groups = days if len(np.unique(days)) >= comparison.MINIMUM_GROUPS else np.arange(len(label))
-    found = metrics.intervals(measured, groups)
+    found = metrics.intervals(measure, groups)
     quality = _quality(contract, found, baseline)
     return result | {
         "metrics": found,

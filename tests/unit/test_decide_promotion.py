@@ -39,7 +39,7 @@ def with_pairs(champion: dict[str, Any], rule: dict[str, Any]) -> dict[str, Any]
         pytest.param(
             evaluation(),
             True,
-            "lower than that of the champion by 0.02 (95% interval 0.01 to 0.03)",
+            "lower than that of the champion by 0.02 (gain: 95% interval 0.01 to 0.03)",
             id="beats both",
         ),
         pytest.param(
@@ -57,13 +57,13 @@ def with_pairs(champion: dict[str, Any], rule: dict[str, Any]) -> dict[str, Any]
         pytest.param(
             with_pairs(paired(-0.02, -0.03, -0.01), paired(0.05, 0.04, 0.06)),
             False,
-            "by -0.02",
+            "log loss is higher than that of the champion by 0.02",
             id="worse than the champion",
         ),
         pytest.param(
             with_pairs(paired(0.02, 0.01, 0.03), paired(0.02, 0.005, 0.04)),
             False,
-            "the rule baseline by 0.02 (95% interval 0.005 to 0.04), the interval must lie above 0.01",
+            "the rule baseline by 0.02 (gain: 95% interval 0.005 to 0.04), the interval must lie above 0.01",
             id="too little over the rule",
         ),
         pytest.param(

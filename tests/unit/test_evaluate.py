@@ -33,7 +33,7 @@ def scores_and_labels(size: int = 400) -> tuple[np.ndarray, np.ndarray, np.ndarr
 
 def test_binary_metrics_agree_with_scikit_learn_also_with_weights_and_ties() -> None:
     label, score, weight = scores_and_labels()
-    found = metrics.measure("binary", label, score, threshold=0.4, costs={}, weight=weight)
+    found = metrics.Measure("binary", label, score, threshold=0.4)(weight)
     act = score >= 0.4
     expected = {
         "roc_auc": oracle.roc_auc_score(label, score, sample_weight=weight),
@@ -52,7 +52,7 @@ def test_regression_metrics_agree_with_scikit_learn() -> None:
     random = np.random.default_rng(2)
     label, weight = random.normal(100, 10, 200), random.integers(1, 3, 200).astype(float)
     score = label + random.normal(1, 5, 200)
-    found = metrics.measure("regression", label, score, weight=weight)
+    found = metrics.Measure("regression", label, score)(weight)
     expected = {
         "rmse": oracle.root_mean_squared_error(label, score, sample_weight=weight),
         "mae": oracle.mean_absolute_error(label, score, sample_weight=weight),
@@ -62,7 +62,7 @@ def test_regression_metrics_agree_with_scikit_learn() -> None:
 
 
 def test_an_auc_of_one_class_is_absent_not_wrong() -> None:
-    found = metrics.measure("binary", np.ones(5), np.linspace(0.1, 0.9, 5), threshold=0.95)
+    found = metrics.Measure("binary", np.ones(5), np.linspace(0.1, 0.9, 5), threshold=0.95)()
     assert found["roc_auc"] is None
     assert found["precision"] is None
 
@@ -81,8 +81,7 @@ def test_the_interval_holds_the_value_and_follows_whole_days() -> None:
     label, score, _ = scores_and_labels()
     days = np.repeat(np.arange(20), 20)
 
-    def measured(weight: np.ndarray) -> metrics.Metrics:
-        return metrics.measure("binary", label, score, weight=weight)
+    measured = metrics.Measure("binary", label, score)
 
     found = metrics.intervals(measured, days)["roc_auc"]
     assert found["low"] < found["value"] < found["high"]

@@ -35,14 +35,19 @@ def with_challenger(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("given", "verdict", "says"),
     [
-        pytest.param(report(), "promote", "is not worse: live loss lower by 0.01", id="better"),
+        pytest.param(
+            report(),
+            "promote",
+            "is not worse: its live loss is lower than the champion's by 0.01",
+            id="better",
+        ),
         pytest.param(
             report(comparison=comparison(0.0, -0.01, 0.01)), "promote", "is not worse", id="as good"
         ),
         pytest.param(
             report(comparison=comparison(-0.02, -0.03, -0.01)),
             "roll_back",
-            "is worse: live loss lower by -0.02",
+            "is worse: its live loss is higher than the champion's by 0.02",
             id="worse",
         ),
         pytest.param(
