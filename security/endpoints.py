@@ -30,7 +30,8 @@ PREFIX_LISTS = {
 }
 
 # The bucket of `cdk bootstrap`: Glue scripts, contracts and first models come from there.
-ASSET_BUCKET = f"arn:{Aws.PARTITION}:s3:::cdk-*-assets-{Aws.ACCOUNT_ID}-{Aws.REGION}"
+_ASSETS = f"arn:{Aws.PARTITION}:s3:::cdk-*-assets-{Aws.ACCOUNT_ID}-{Aws.REGION}"
+ASSET_BUCKET = [_ASSETS, f"{_ASSETS}/*"]
 
 
 def only_ours(actions: list[str], resources: list[str]) -> iam.PolicyStatement:
@@ -46,11 +47,11 @@ def only_ours(actions: list[str], resources: list[str]) -> iam.PolicyStatement:
     )
 
 
-def buckets_of(*stack_names: str) -> list[str]:
-    """ARNs of the buckets of these stacks, and of the asset bucket.
+def buckets_of(stack_name: str) -> list[str]:
+    """ARNs of the buckets of a stack, and of their objects.
 
     CloudFormation begins the names that it makes up with the stack's name, so the buckets can be named
     here, before the stack exists whose buckets they are.
     """
-    names = [f"arn:{Aws.PARTITION}:s3:::{name}-*" for name in stack_names] + [ASSET_BUCKET]
-    return [*names, *(f"{name}/*" for name in names)]
+    buckets = f"arn:{Aws.PARTITION}:s3:::{stack_name}-*"
+    return [buckets, f"{buckets}/*"]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
@@ -19,6 +19,9 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 
 from security.nag import acknowledge_objects
+from security.roles import REGION
+
+_GIVEN: WeakKeyDictionary[iam.Role, set[str]] = WeakKeyDictionary()
 
 
 def allow(
@@ -28,7 +31,12 @@ def allow(
     *,
     conditions: Mapping[str, Any] | None = None,
 ) -> None:
-    role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions))
+    """The same twice is written once: reading and writing below one prefix both need the key, for example."""
+    given = _GIVEN.setdefault(role, set())
+    statement = repr((actions, resources, conditions))
+    if statement not in given:
+        given.add(statement)
+        role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions))
 
 
 def read_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
@@ -70,7 +78,7 @@ def use_key(
     context: Mapping[str, str] | None = None,
 ) -> None:
     """Use a key, only for requests that the service `through` (for example "s3") makes for the role."""
-    conditions: dict[str, Any] = {"StringEquals": {"kms:ViaService": f"{through}.{Aws.REGION}.amazonaws.com"}}
+    conditions: dict[str, Any] = {"StringEquals": {"kms:ViaService": f"{through}.{REGION}.amazonaws.com"}}
     for name, value in (context or {}).items():
         conditions["StringEquals"][f"kms:EncryptionContext:{name}"] = value
     allow(role, actions, [key.key_arn], conditions=conditions)

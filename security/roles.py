@@ -11,7 +11,9 @@ from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-ROLE_ARN = f"arn:{Aws.PARTITION}:iam::{Aws.ACCOUNT_ID}:role"
+# Asked for once: each is a call to the CDK's Node process, and arn() is used in hundreds of places.
+PARTITION, REGION, ACCOUNT = Aws.PARTITION, Aws.REGION, Aws.ACCOUNT_ID
+ROLE_ARN = f"arn:{PARTITION}:iam::{ACCOUNT}:role"
 
 
 class ServiceRole(iam.Role):
@@ -31,7 +33,7 @@ class ServiceRole(iam.Role):
         source_arn: str | None = None,
         path: str | None = None,
     ) -> None:
-        conditions: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+        conditions: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
         if source_arn is not None:
             conditions["ArnLike"] = {"aws:SourceArn": source_arn}
         super().__init__(
@@ -56,4 +58,4 @@ def roles_below(prefix: str, folder: str) -> str:
 
 def arn(service: str, resource: str) -> str:
     """ARN of a resource of this account and Region."""
-    return f"arn:{Aws.PARTITION}:{service}:{Aws.REGION}:{Aws.ACCOUNT_ID}:{resource}"
+    return f"arn:{PARTITION}:{service}:{REGION}:{ACCOUNT}:{resource}"

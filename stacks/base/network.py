@@ -11,7 +11,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from security.endpoints import PREFIX_LISTS, buckets_of, only_ours
+from security.endpoints import ASSET_BUCKET, PREFIX_LISTS, buckets_of, only_ours
 from security.jobs import JobNetwork
 from security.logs import LogKeeping, PrivateLogGroup
 from security.roles import ServiceRole, arn
@@ -138,19 +138,17 @@ class Network(Construct):
         return endpoint
 
     def _s3_policy(self) -> list[iam.PolicyStatement]:
-        actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"]
-        actions += ["s3:AbortMultipartUpload", "s3:GetBucketLocation"]
-        return [only_ours(actions, buckets_of(self._settings.stack_name("data")))]
+        reading = ["s3:GetObject", "s3:ListBucket"]
+        changing = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:PutObject"]
+        return [
+            only_ours([*reading, *changing], buckets_of(self._settings.stack_name("data"))),
+            only_ours(reading, ASSET_BUCKET),
+        ]
 
     def _dynamodb_policy(self) -> list[iam.PolicyStatement]:
-        actions = [
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            "dynamodb:UpdateItem",
-            "dynamodb:DeleteItem",
-            "dynamodb:Query",
-        ]
-        return [only_ours(actions, [arn("dynamodb", f"table/{self._settings.stack_name('operations')}-*")])]
+        """plan_run asks the ledger; the state machines write it, from outside."""
+        tables = arn("dynamodb", f"table/{self._settings.stack_name('operations')}-*")
+        return [only_ours(["dynamodb:GetItem"], [tables])]
 
     def _interfaces(self) -> None:
         """One per service that something in the VPC calls; each is paid per zone and hour."""
@@ -164,7 +162,9 @@ class Network(Construct):
         )
         # plan_run, publish_partitions: the catalogue.
         catalogue = [arn("glue", part) for part in ("catalog", f"database/{database}", f"table/{database}/*")]
-        self._interface("Glue", service.GLUE, only_ours(CATALOGUE_ACTIONS, catalogue))
+        self._interface(
+            "Glue", service.GLUE, only_ours([f"glue:{action}" for action in CATALOGUE_ACTIONS], catalogue)
+        )
         # redrive_records: the stream.
         self._interface(
             "Kinesis",
@@ -182,7 +182,7 @@ class Network(Construct):
             "Logs",
             service.CLOUDWATCH_LOGS,
             only_ours(
-                ["logs:CreateLogStream", "logs:PutLogEvents"], [arn("logs", f"log-group:/aws/*/{prefix}-*")]
+                [f"logs:{action}" for action in LOG_ACTIONS], [arn("logs", f"log-group:/aws/*/{prefix}-*")]
             ),
         )
 
@@ -218,12 +218,5 @@ def _nothing() -> ec2.CfnSecurityGroup.EgressProperty:
     )
 
 
-CATALOGUE_ACTIONS = [
-    "glue:BatchCreatePartition",
-    "glue:BatchUpdatePartition",
-    "glue:CreatePartition",
-    "glue:GetPartition",
-    "glue:GetPartitions",
-    "glue:GetTable",
-    "glue:UpdatePartition",
-]
+LOG_ACTIONS = ("AssociateKmsKey", "CreateLogGroup", "CreateLogStream", "PutLogEvents")
+CATALOGUE_ACTIONS = ("BatchCreatePartition", "BatchUpdatePartition", "GetPartitions", "GetTable")

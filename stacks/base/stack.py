@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy, Stack, Tags
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -29,6 +29,7 @@ class BaseStack(Stack):
         super().__init__(
             scope, construct_id, stack_name=settings.stack_name("base"), termination_protection=keep
         )
+        Tags.of(self).add("stage", "base")
         removal = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
         self.boundary = Boundary(self, "Boundary")
         iam.PermissionsBoundary.of(self).apply(self.boundary)

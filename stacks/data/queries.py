@@ -84,7 +84,7 @@ class Queries(Construct):
         )
         grants.read_objects(self.analyst, lake.curated, "curated/")
         grants.read_objects(self.analyst, lake.features, "features/")
-        # What was set aside, to decide on a re-drive; identifiers are tokens there. Not raw/: it is nobody's reading.
+        # What was set aside, to decide on a re-drive; identifiers are tokens there. raw/ is not read.
         grants.read_objects(self.analyst, lake.raw, "quarantine/")
         grants.read_objects(self.analyst, lake.models, "runs/")
         grants.read_objects(self.analyst, lake.models, "monitor/")

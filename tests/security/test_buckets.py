@@ -10,11 +10,11 @@ from tests.policies import Statement, resource_statements, text
 # Bucket -> who else than the VPC reaches its content: folders of roles, services that read for a person.
 WAYS = {
     "Captures": ({"serving"}, set()),
-    "Curated": (set(), {"athena.amazonaws.com"}),
-    "Features": (set(), {"athena.amazonaws.com"}),
+    "Curated": ({"analysts"}, {"athena.amazonaws.com"}),
+    "Features": ({"analysts"}, {"athena.amazonaws.com"}),
     "Landing": ({"uploaders"}, set()),
     "Models": ({"analysts"}, set()),
-    "Raw": ({"delivery"}, set()),
+    "Raw": ({"analysts", "delivery"}, set()),
     "Results": (set(), {"athena.amazonaws.com"}),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Assembly
-from tests.policies import listed, resource_statements, text
+from tests.policies import identity_statements, listed, resource_statements, text
 
 ABSENT = [
     "AWS::EC2::InternetGateway",
@@ -129,13 +129,63 @@ def test_every_endpoint_has_a_policy_for_our_account_on_both_sides(assembly: Ass
 
 
 def test_bucket_endpoint_leads_to_the_lake_and_the_assets_only(assembly: Assembly) -> None:
-    [statement] = [
-        s for s in resource_statements(assembly, "AWS::EC2::VPCEndpoint") if "s3:GetObject" in s.actions
-    ]
-    names = {text(resource).partition(":::")[2].split("/")[0] for resource in statement.resources}
-    assert len(names) == 2
-    assert any(name.startswith("mlref-") and name.endswith("-data-*") for name in names)
-    assert any(name.startswith("cdk-*-assets-<AWS::AccountId>-") for name in names)
+    statements = resource_statements(assembly, "AWS::EC2::VPCEndpoint")
+    [lake] = [s for s in statements if "s3:PutObject" in s.actions]
+    [assets] = [s for s in statements if "s3:GetObject" in s.actions and s != lake]
+    assert {bucket_of(r).partition("-data-")[2] for r in lake.resources} == {"*"}
+    assert {bucket_of(r) for r in assets.resources} == {"cdk-*-assets-<AWS::AccountId>-<AWS::Region>"}
+    assert set(assets.actions) == {"s3:GetObject", "s3:ListBucket"}
+
+
+def bucket_of(resource: Any) -> str:
+    return text(resource).partition(":::")[2].split("/")[0]
+
+
+def test_endpoints_let_through_what_units_in_the_vpc_are_granted(assembly: Assembly) -> None:
+    """More would be a door that nobody uses; less would be a timeout."""
+    let_through = {a for s in resource_statements(assembly, "AWS::EC2::VPCEndpoint") for a in s.actions}
+    services = {action.partition(":")[0] for action in let_through}
+    granted = {
+        action
+        for statement in identity_statements(assembly)
+        if statement.is_allow and users(assembly, statement.owner) & in_vpc(assembly)
+        for action in statement.actions
+        if action.partition(":")[0] in services
+    }
+    for_the_service = {"glue:GetConnection", "glue:GetSecurityConfiguration", "logs:DescribeLogStreams"}
+    assert granted - let_through - for_the_service == set()
+    assert let_through - granted == set()
+
+
+def users(assembly: Assembly, policy: str) -> set[str]:
+    """Roles that a policy is attached to."""
+    stack, _, logical_id = policy.partition("/")
+    properties = assembly.templates[stack]["Resources"][logical_id]["Properties"]
+    own = {f"{stack}/{role['Ref']}" for role in properties.get("Roles", [])}
+    attached = {
+        name
+        for name, role in assembly.resources("AWS::IAM::Role").items()
+        if any(logical_id in text(arn) for arn in role.get("ManagedPolicyArns", []))
+    }
+    return own | attached
+
+
+def in_vpc(assembly: Assembly) -> set[str]:
+    """Roles of functions in the VPC, of Glue jobs, and of SageMaker's jobs and models."""
+    functions = {
+        f"{name.partition('/')[0]}/{function['Role']['Fn::GetAtt'][0]}"
+        for name, function in assembly.resources("AWS::Lambda::Function").items()
+        if "VpcConfig" in function
+    }
+    glue = {
+        name
+        for name, role in assembly.resources("AWS::IAM::Role").items()
+        if role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"].get("Service")
+        == "glue.amazonaws.com"
+    }
+    assert functions
+    assert glue
+    return functions | glue
 
 
 def test_lakes_buckets_get_the_names_that_endpoint_and_trail_expect(assembly: Assembly) -> None:
