@@ -12,7 +12,7 @@ import sys
 import tarfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,15 @@ class Answer:
 class ModelServer:
     """One container of a model, and the place in the VPC that it keeps for as long as it serves."""
 
-    def __init__(self, model_name: str, write: Callable[[list[str], Any], None], label: str) -> None:
+    def __init__(
+        self,
+        model_name: str,
+        write: Callable[[list[str], Any], None],
+        label: str,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.model = _model(model_name)
+        self._variables = dict(variables or {})
         self.label = label
         self._write = write
         self._folder = account.workdir() / "models" / f"{label}-{secrets.token_hex(4)}"
@@ -82,7 +89,7 @@ class ModelServer:
         root = self._folder / "opt" / "ml"
         definition = self.model.primary_container
         _unpack(self.credentials, definition.get("ModelDataUrl"), root / "model")
-        given = definition.get("Environment") or {}
+        given = {**(definition.get("Environment") or {}), **self._variables}
         for name in ("SAGEMAKER_PROGRAM", "SAGEMAKER_SUBMIT_DIRECTORY"):
             if not given.get(name):
                 raise HostingError(f"the model's Environment has no {name}: the sandbox serves scripts only")

@@ -10,7 +10,7 @@ from typing import Any
 from sandbox import selftest
 from sandbox.engines import vpc
 
-_PARTS = ("training", "processing", "models", "endpoints", "runtime")
+_PARTS = ("training", "processing", "models", "endpoints", "runtime", "transform", "registry")
 
 
 def _parts() -> list[ModuleType]:

@@ -44,17 +44,21 @@ def download_object(s3: Any, uri: str, folder: Path) -> Path:
 def download_prefix(s3: Any, uri: str, folder: Path) -> int:
     """Every object below the prefix (or the one object that it names), paths kept; how many there were."""
     bucket, prefix = split(uri)
-    pairs = [(f"s3://{bucket}/{key}", _relative(key, prefix)) for key in keys(s3, uri)]
+    pairs = [(f"s3://{bucket}/{key}", relative(key, prefix)) for key in keys(s3, uri)]
     return _download(s3, pairs, folder)
 
 
 def download_manifest(s3: Any, uri: str, folder: Path) -> int:
     """Every object of a SageMaker manifest: [{"prefix": "s3://bucket/some/"}, "relative/key", ...]."""
-    manifest = json.loads(read_object(s3, uri))
-    if not manifest or not isinstance(manifest[0], dict) or "prefix" not in manifest[0]:
+    return _download(s3, manifest(s3, uri), folder)
+
+
+def manifest(s3: Any, uri: str) -> list[tuple[str, str]]:
+    """Address and relative name of every object that the manifest lists."""
+    content = json.loads(read_object(s3, uri))
+    if not content or not isinstance(content[0], dict) or "prefix" not in content[0]:
         raise TransferError(f'{uri} is not a manifest: its first element must be {{"prefix": "s3://..."}}')
-    prefix = manifest[0]["prefix"]
-    return _download(s3, [(prefix + entry, entry) for entry in manifest[1:]], folder)
+    return [(content[0]["prefix"] + entry, entry) for entry in content[1:]]
 
 
 def keys(s3: Any, uri: str) -> Iterator[str]:
@@ -115,7 +119,7 @@ def _download(s3: Any, pairs: list[tuple[str, str]], folder: Path) -> int:
     return len(pairs)
 
 
-def _relative(key: str, prefix: str) -> str:
+def relative(key: str, prefix: str) -> str:
     """What follows the prefix, if that is a folder; else what follows the folder that the prefix lies in."""
     if key.startswith(prefix if prefix.endswith("/") or not prefix else f"{prefix}/"):
         return key[len(prefix) :].lstrip("/")

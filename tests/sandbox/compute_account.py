@@ -80,3 +80,14 @@ def logged(group: str) -> str:
     """Every line of a log group."""
     logs = account.client("logs")
     return "\n".join(event["message"] for event in logs.filter_log_events(logGroupName=group)["events"])
+
+
+def any_network() -> tuple[str, str, str]:
+    """Subnet, security group and route table of a new VPC without any way out."""
+    ec2 = account.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+    group = ec2.create_security_group(GroupName="units", Description="units", VpcId=vpc)["GroupId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    return subnet, group, table

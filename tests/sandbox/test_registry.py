@@ -1,0 +1,59 @@
+"""The registry numbers, approves and forgets model packages as SageMaker does."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox import account
+from tests.sandbox.compute_account import IMAGE
+
+
+@pytest.fixture(scope="module")
+def sagemaker():
+    with account.Account():
+        yield account.client("sagemaker")
+
+
+def _package(sagemaker, group):
+    container = {"Image": IMAGE, "ModelDataUrl": "s3://models/model.tar.gz"}
+    specification = {
+        "Containers": [container],
+        "SupportedContentTypes": ["text/csv"],
+        "SupportedResponseMIMETypes": ["text/csv"],
+    }
+    made = sagemaker.create_model_package(ModelPackageGroupName=group, InferenceSpecification=specification)
+    return made["ModelPackageArn"]
+
+
+def test_approval_is_kept_and_the_rest_stays(sagemaker):
+    sagemaker.create_model_package_group(ModelPackageGroupName="flights")
+    arn = _package(sagemaker, "flights")
+    assert arn.endswith("model-package/flights/1")
+    sagemaker.update_model_package(ModelPackageArn=arn, CustomerMetadataProperties={"run": "r1"})
+    sagemaker.update_model_package(
+        ModelPackageArn=arn, ModelApprovalStatus="Approved", ApprovalDescription="better"
+    )
+    shown = sagemaker.describe_model_package(ModelPackageName=arn)
+    assert shown["ModelApprovalStatus"] == "Approved"
+    assert shown["CustomerMetadataProperties"] == {"run": "r1"}
+    listed = sagemaker.list_model_packages(ModelPackageGroupName="flights")["ModelPackageSummaryList"]
+    assert [one["ModelPackageArn"] for one in listed] == [arn]
+
+
+def test_versions_are_never_given_twice_and_a_full_group_stays(sagemaker):
+    sagemaker.create_model_package_group(ModelPackageGroupName="counted")
+    first, second = _package(sagemaker, "counted"), _package(sagemaker, "counted")
+    sagemaker.delete_model_package(ModelPackageName=second)
+    with pytest.raises(sagemaker.exceptions.ClientError, match="still contains"):
+        sagemaker.delete_model_package_group(ModelPackageGroupName="counted")
+    third = _package(sagemaker, "counted")
+    assert [one.rpartition("/")[2] for one in (first, second, third)] == ["1", "2", "3"]
+    sagemaker.delete_model_package(ModelPackageName=first)
+    fourth = _package(sagemaker, "counted")
+    listed = sagemaker.list_model_packages(ModelPackageGroupName="counted")["ModelPackageSummaryList"]
+    assert sorted(one["ModelPackageVersion"] for one in listed) == [3, 4]
+    for arn in (third, fourth):
+        sagemaker.delete_model_package(ModelPackageName=arn)
+    sagemaker.delete_model_package_group(ModelPackageGroupName="counted")
+    with pytest.raises(sagemaker.exceptions.ClientError, match="does not exist"):
+        sagemaker.describe_model_package_group(ModelPackageGroupName="counted")
