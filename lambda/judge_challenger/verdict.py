@@ -43,9 +43,9 @@ def judge(report: Mapping[str, Any], deployed_at: datetime, minimum_labels: int)
 def _compared(comparison: Mapping[str, Any]) -> Verdict:
     gain = comparison["difference"]
     way = "lower" if gain > 0 else "higher"
+    interval = f"{comparison['confidence']:.0%} interval {comparison['low']:.4g} to {comparison['high']:.4g}"
     numbers = (
-        f"its live loss is {way} than the champion's by {abs(gain):.4g} "
-        f"(gain: {comparison['confidence']:.0%} interval {comparison['low']:.4g} to {comparison['high']:.4g}, "
+        f"its live loss is {way} than the champion's by {abs(gain):.4g} (gain: {interval}, "
         f"{comparison['challenger_rows']} and {comparison['champion_rows']} labelled answers)"
     )
     if comparison["high"] < 0:
