@@ -55,7 +55,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
         "runs": runs,
         "ingest": ingest,
         "executions": executions,
-        "roles": record["roles"],
+        "roles": story.account.ask("roles"),
         "denied": record["denials"],
         "chapters": told.chapters,
         "facts": dict(facts),

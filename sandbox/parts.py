@@ -17,6 +17,7 @@ PARTS = (
     "sandbox.iam.identity",
     "sandbox.iam.enforce",
     "sandbox.iam.record",
+    "sandbox.conduct",
     "sandbox.speed",
     "sandbox.gaps",
     "sandbox.cloudformation.api",
