@@ -1,4 +1,4 @@
-"""Serving: an accepted payload gets its scores, any other a 4xx that says what was sent and what is allowed."""
+"""Serving: an accepted payload gets its scores, any other a 4xx: what was sent and what is allowed."""
 
 import io
 import json
