@@ -51,8 +51,11 @@ class CustomResource:
     """Custom::* and AWS::CloudFormation::CustomResource."""
 
     def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
+        context.begun(
+            context.name()
+        )  # AWS sends a Delete for a failed Create, under a name of its own if need be
         answer = self._ask(context, "Create", properties, {})
-        return answer.get("PhysicalResourceId") or context.name(), _attributes(answer)
+        return answer.get("PhysicalResourceId") or context.made[-1], _attributes(answer)
 
     def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:
         extra = {"PhysicalResourceId": ref, "OldResourceProperties": _as_text(dict(old))}
@@ -93,6 +96,8 @@ class CustomResource:
                 )
         finally:
             _waiting.pop(token, None)
+        if waiting.content.get("PhysicalResourceId"):
+            context.begun(waiting.content["PhysicalResourceId"])
         return _checked(waiting.content, context)
 
 

@@ -130,8 +130,12 @@ class Engine:
         target.scope.resources[logical_id] = resource
 
     def _make(self, resource: Resource, provider: Provider) -> None:
-        watched = Watched(resource.properties)
-        resource.physical_id, resource.attributes = provider.create(self._context(resource), watched)
+        watched, context = Watched(resource.properties), self._context(resource)
+        try:
+            resource.physical_id, resource.attributes = provider.create(context, watched)
+        except Exception:
+            resource.physical_id = context.made[-1] if context.made else ""
+            raise
         _refuse_unread(resource, watched)
 
     def _update(self, logical_id: str, body: dict[str, Any], target: Target) -> None:

@@ -20,6 +20,7 @@ class WorkGroup:
             parameters["Configuration"] = properties["WorkGroupConfiguration"]
         properties.get("RecursiveDeleteOption")  # used at deletion only
         context.call("athena", "CreateWorkGroup", parameters)
+        context.begun(name)
         if properties.get("State", "ENABLED") != "ENABLED":
             context.call("athena", "UpdateWorkGroup", {"WorkGroup": name, "State": properties["State"]})
         return name, {"CreationTime": ""}

@@ -21,6 +21,7 @@ class Trail:
         parameters = {key: properties[key] for key in _DETAILS if key in properties}
         parameters |= tagging.at_creation("cloudtrail", properties.get("Tags"))
         trail = context.call("cloudtrail", "CreateTrail", {**parameters, "Name": name})
+        context.begun(name)
         self._selectors(context, name, {}, properties)
         if properties["IsLogging"]:
             context.call("cloudtrail", "StartLogging", {"Name": name})

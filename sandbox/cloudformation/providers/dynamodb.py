@@ -48,6 +48,7 @@ class Table:
         parameters |= {"TableName": name, **_streams(properties), **_encryption(properties)}
         parameters |= tagging.at_creation("dynamodb", properties.get("Tags"))
         table = context.call("dynamodb", "CreateTable", parameters)["TableDescription"]
+        context.begun(name)
         apply(context, "dynamodb", {"TableName": name}, _SETTINGS, {}, properties)
         self._policy(context, table["TableArn"], {}, properties)
         return name, {"Arn": table["TableArn"], "StreamArn": table.get("LatestStreamArn", "")}

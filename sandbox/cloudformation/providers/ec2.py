@@ -16,6 +16,7 @@ class Vpc:
         parameters = {name: properties[name] for name in names if name in properties}
         parameters |= tagging.at_creation("ec2", properties.get("Tags"), "vpc")
         vpc = context.call("ec2", "CreateVpc", parameters)["Vpc"]
+        context.begun(vpc["VpcId"])
         self._dns(context, vpc["VpcId"], {}, properties)
         only = {"Filters": [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]}
         groups = context.call("ec2", "DescribeSecurityGroups", only)["SecurityGroups"]
@@ -55,6 +56,7 @@ class Subnet:
         parameters = {name: properties[name] for name in names if name in properties}
         parameters |= tagging.at_creation("ec2", properties.get("Tags"), "subnet")
         subnet = context.call("ec2", "CreateSubnet", parameters)["Subnet"]
+        context.begun(subnet["SubnetId"])
         self._public_ip(context, subnet["SubnetId"], {}, properties)
         only = {"Filters": [{"Name": "association.subnet-id", "Values": [subnet["SubnetId"]]}]}
         acls = context.call("ec2", "DescribeNetworkAcls", only)["NetworkAcls"]

@@ -56,6 +56,7 @@ class SecurityGroup:
         if "VpcId" in properties:
             parameters["VpcId"] = properties["VpcId"]
         group = context.call("ec2", "CreateSecurityGroup", parameters)["GroupId"]
+        context.begun(group)
         if properties.get("SecurityGroupEgress"):  # else AWS leaves its "everywhere" in place
             _change(context, "Revoke", "Egress", group, _EVERYWHERE)
         self._rules(context, group, {}, properties)

@@ -37,6 +37,7 @@ class Repository:
         repository = context.call("ecr", "CreateRepository", {**parameters, "RepositoryName": name})[
             "repository"
         ]
+        context.begun(name)
         apply(context, "ecr", {"repositoryName": name}, _SETTINGS, {}, properties)
         uri = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}"
         return name, {"Arn": repository["repositoryArn"], "RepositoryUri": uri}

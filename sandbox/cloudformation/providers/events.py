@@ -16,6 +16,7 @@ class Rule:
         rule = {**properties.without("Targets", "Tags", "Name"), "Name": name}
         rule |= tagging.at_creation("events", properties.get("Tags"))
         arn = context.call("events", "PutRule", rule)["RuleArn"]
+        context.begun(name)
         self._targets(context, name, {}, properties)
         return name, {"Arn": arn, "RuleName": name}
 

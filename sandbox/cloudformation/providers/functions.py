@@ -56,6 +56,7 @@ class Function:
             **tagging.at_creation("lambda", properties.get("Tags")),
         }
         arn = context.call("lambda", "CreateFunction", parameters)["FunctionArn"]
+        context.begun(name)
         self._concurrency(context, name, {}, properties)
         return name, {"Arn": arn, "SnapStartResponse.ApplyOn": "None"}
 

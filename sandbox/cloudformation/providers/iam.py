@@ -25,6 +25,7 @@ class Role:
         parameters = {key: properties[key] for key in names if key in properties}
         parameters |= tagging.at_creation("iam", properties.get("Tags"))
         role = context.call("iam", "CreateRole", {**parameters, "RoleName": name})["Role"]
+        context.begun(name)
         self._policies(context, name, {}, properties)
         return name, {"Arn": role["Arn"], "RoleId": role["RoleId"]}
 
@@ -73,6 +74,7 @@ class Policy:
 
     def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
         ref = context.name(64)
+        context.begun(ref)
         self._bring(context, {}, properties)
         return ref, {"Id": ref}
 
@@ -101,6 +103,7 @@ class ManagedPolicy:
         parameters = {key: properties[key] for key in ("Path", "Description") if key in properties}
         parameters |= {"PolicyName": name, "PolicyDocument": properties["PolicyDocument"]}
         policy = context.call("iam", "CreatePolicy", parameters)["Policy"]
+        context.begun(policy["Arn"])
         self._attachments(context, policy["Arn"], {}, properties)
         return policy["Arn"], {"PolicyArn": policy["Arn"], "PolicyId": policy["PolicyId"]}
 

@@ -25,6 +25,7 @@ class Key:
             parameters["Policy"] = properties["KeyPolicy"]
         parameters |= tagging.at_creation("kms", properties.get("Tags"))
         key = context.call("kms", "CreateKey", parameters)["KeyMetadata"]
+        context.begun(key["KeyId"])
         self._switches(context, key["KeyId"], {}, properties)
         return key["KeyId"], {"Arn": key["Arn"], "KeyId": key["KeyId"]}
 

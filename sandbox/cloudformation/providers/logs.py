@@ -28,6 +28,7 @@ class LogGroup:
         parameters = {key: properties[key] for key in names if key in properties}
         parameters |= tagging.at_creation("logs", properties.get("Tags"))
         context.call("logs", "CreateLogGroup", {**parameters, "LogGroupName": name})
+        context.begun(name)
         apply(context, "logs", {"logGroupName": name}, _RETENTION, {}, properties)
         return name, {"Arn": context.arn("logs", f"log-group:{name}:*")}
 

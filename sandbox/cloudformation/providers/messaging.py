@@ -65,6 +65,7 @@ class Queue:
 class QueuePolicy:
     def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
         ref = context.name()
+        context.begun(ref)
         self._bring(context, {}, properties)
         return ref, {"Id": ref}
 
@@ -97,6 +98,7 @@ class Topic:
         parameters = {"Name": name, "Attributes": _attributes(properties, _TOPIC_NOT_ATTRIBUTES)}
         parameters |= tagging.at_creation("sns", properties.get("Tags"))
         arn = context.call("sns", "CreateTopic", parameters)["TopicArn"]
+        context.begun(arn)
         for subscription in properties.get("Subscription") or []:
             context.call("sns", "Subscribe", {"TopicArn": arn, **subscription})
         return arn, {"TopicArn": arn, "TopicName": name}
@@ -128,6 +130,7 @@ class TopicPolicy:
 
     def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
         ref = properties["TopicArn"] if self.topics == "TopicArn" else context.name()
+        context.begun(ref)
         self._bring(context, {}, properties)
         return ref, {"Id": ref}
 

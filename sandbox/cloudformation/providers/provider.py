@@ -35,7 +35,12 @@ class Context:
     logical_id: str
     resource_type: str
     client: Callable[[str], Any]
+    made: list[str] = field(default_factory=list)
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def begun(self, ref: str) -> None:
+        """The resource exists from here on: should the rest of its creation fail, it has to be deleted."""
+        self.made.append(ref)
 
     def name(self, length: int = 64, *, lower: bool = False) -> str:
         """A generated physical name: <stack>-<logical id>-<random>, cut in front of the random part."""

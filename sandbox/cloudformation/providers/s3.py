@@ -128,6 +128,7 @@ class Bucket:
         name = properties.get("BucketName") or context.name(63, lower=True)
         lock = {"ObjectLockEnabledForBucket": True} if properties.get("ObjectLockEnabled") else {}
         context.call("s3", "CreateBucket", {"Bucket": name, **lock})
+        context.begun(name)
         apply(context, "s3", {"Bucket": name}, _SETTINGS, {}, properties)
         domain = f"{name}.s3.{REGION}.amazonaws.com"
         return name, {

@@ -31,6 +31,7 @@ class Endpoint:
             parameters["DeploymentConfig"] = properties["DeploymentConfig"]
         parameters |= tagging.at_creation("sagemaker", properties.get("Tags"))
         arn = context.call("sagemaker", "CreateEndpoint", parameters)["EndpointArn"]
+        context.begun(arn)
         _wait(context, name)
         return arn, {"EndpointArn": arn, "EndpointName": name}
 

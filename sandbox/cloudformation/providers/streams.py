@@ -22,6 +22,7 @@ class Stream:
             parameters["ShardCount"] = properties.get("ShardCount", 1)
         tags = {"Tags": tagging.as_map(properties.get("Tags"))} if properties.get("Tags") else {}
         context.call("kinesis", "CreateStream", {**parameters, **tags})
+        context.begun(name)
         self._retention(context, name, 24, properties.get("RetentionPeriodHours", 24))
         self._encryption(context, name, {}, properties)
         return name, {"Arn": context.arn("kinesis", f"stream/{name}")}
