@@ -94,7 +94,9 @@ def _cdk(account: Account, arguments: list[str]) -> None:
     """The pinned CDK CLI with nothing in its environment that leads to a real account."""
     site = account.site
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),  # our Node first
+        "PATH": os.pathsep.join(
+            [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+        ),  # our Node first
         "AWS_ACCESS_KEY_ID": site.access_key,
         "AWS_SECRET_ACCESS_KEY": site.secret_key,
         "AWS_REGION": site.region,

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from demo.actors import Site
 
+GZIP = b"\x1f\x8b"
 NOT_ASKED = ("event_time", "event_date", "label")  # what a client does not know or send
 
 
@@ -70,11 +71,12 @@ class Analyst:
     def set_aside(self, table: str) -> Counter[str]:
         """Reason -> number of records in quarantine; a file set aside whole counts once, under its own reason."""
         found: Counter[str] = Counter()
-        for lines in self._lines(f"quarantine/{table}/"):
-            for line in lines:
-                record = json.loads(line)
+        for key, body in self._objects(f"quarantine/{table}/"):
+            whole = "/files/" in key
+            text = body if whole or body[:2] != GZIP else gzip.decompress(body)
+            for record in [json.loads(text)] if whole else map(json.loads, text.splitlines()):
                 where = f" ({record['column']})" if record.get("column") else ""
-                found[f"{record['reason']}{where}"] += 1
+                found[f"{'file: ' if whole else ''}{record['reason']}{where}"] += 1
         return found
 
     def report(self, path: str) -> dict[str, Any] | None:
@@ -103,12 +105,11 @@ class Analyst:
                 scores[answer["key"]] = float(answer["score"])
         return scores
 
-    def _lines(self, prefix: str) -> Iterator[list[str]]:
+    def _objects(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         bucket = self._outputs["RawBucketName"]
+        keys = self._keys(bucket, prefix)
         with ThreadPoolExecutor(4) as pool:
-            for body in pool.map(lambda key: self._read(bucket, key), self._keys(bucket, prefix)):
-                text = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
-                yield [line for line in text.decode().splitlines() if line]
+            yield from zip(keys, pool.map(lambda key: self._read(bucket, key), keys), strict=True)
 
     def _keys(self, bucket: str, prefix: str) -> list[str]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)

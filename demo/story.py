@@ -136,23 +136,26 @@ class Story:
         ranged = [
             name for name, column in columns.items() if "maximum" in column and not column.get("required")
         ]
-        poisoned = [
-            {**row, ranged[0]: columns[ranged[0]]["maximum"] * 1000 + number, next(iter(columns)): ""}
-            for number, row in enumerate(self.source.month(table, month)[:200])
+        rows = self.source.month(table, month)[:200]
+        broken = [
+            {**row, ranged[0]: columns[ranged[0]]["maximum"] * 1000 + number}
+            for number, row in enumerate(rows)
         ]
+        few, all_of_it = [*broken[:10], *rows[10:]], [{**row, next(iter(columns)): ""} for row in broken]
         before = sum(self.analyst.set_aside(table).values())
-        self.uploader.upload_csv(table, "poisoned", poisoned)
+        self.uploader.upload_csv(table, "some-rows-poisoned", few)
+        self.uploader.upload_csv(table, "poisoned", all_of_it)
         self.producer.send_raw([b"\xff\xfe not text", b'{"table": "nowhere", "record": {}}', b"[1, 2"])
         self.account.ask("flush")
         self.account.settle()
         after = sum(self.analyst.set_aside(table).values())
-        if after <= before:
-            raise ActorError(f"the poisoned batch of {table} is not in quarantine")
-        self.told.sent[table] += len(poisoned)
+        if after - before != len(few[:10]) + 1:
+            raise ActorError(f"{after - before} entries of {table} in quarantine, not 10 rows and one file")
+        self.told.sent[table] += len(few) + len(all_of_it)
         self._event(
-            "quarantine", f"{table}: a batch of {len(poisoned)} rows out of range; 3 broken stream records"
+            "quarantine", f"{table}: 10 rows of a file out of range, and a file of {len(rows)} bad rows whole"
         )
-        return f"{len(poisoned)} rows of {table} and 3 broken stream records kept out, none lost"
+        return f"10 rows and one whole file of {table} in quarantine; 3 broken stream records under errors/"
 
     def _first_training(self, month: str) -> str:
         first = date.fromisoformat(f"{month}-01")
