@@ -52,11 +52,13 @@ def test_leading_keys_limit_items() -> None:
     probe = Probe(allow("dynamodb:*", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/ledger", Condition=locks))
     probe.call("dynamodb", "put_item", TableName="ledger", Item={"id": {"S": "lock#data"}})
     probe.denied("dynamodb", "put_item", TableName="ledger", Item={"id": {"S": "run#1"}})
-    names, values = {"#i": "id"}, {":i": {"S": "run#1"}}
-    probe.denied(
-        "dynamodb", "query", TableName="ledger", KeyConditionExpression="#i = :i",
-        ExpressionAttributeNames=names, ExpressionAttributeValues=values,
-    )  # fmt: skip
+    query = {
+        "TableName": "ledger",
+        "KeyConditionExpression": "#i = :i",
+        "ExpressionAttributeNames": {"#i": "id"},
+    }
+    probe.call("dynamodb", "query", **query, ExpressionAttributeValues={":i": {"S": "lock#data"}})
+    probe.denied("dynamodb", "query", **query, ExpressionAttributeValues={":i": {"S": "run#1"}})
 
 
 INSTANCE = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
