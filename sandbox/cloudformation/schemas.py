@@ -111,9 +111,8 @@ def _object(value: dict[str, Any], node: dict[str, Any], root: dict[str, Any], p
         elif sub := next((s for p, s in patterns.items() if _matches(p, name)), None):
             found[name] = _value(item, sub, root, f"{place}/{name}")
         elif node.get("additionalProperties") is False and (known or patterns):
-            raise PropertyError(
-                f"{place}: extraneous key [{name}] is not permitted; allowed: {sorted(known)}"
-            )
+            allowed = sorted(known) or list(patterns)
+            raise PropertyError(f"{place}: extraneous key [{name}] is not permitted; allowed: {allowed}")
         else:
             found[name] = item
     if missing := [name for name in node.get("required", []) if name not in value]:
