@@ -179,12 +179,8 @@ class Delivery:
         return full
 
     def _partition(self, record: Record, item: Good, bad: list[Bad]) -> Buffer | None:
-        try:
-            values = tuple(str(item.keys[name]) for name in self._names)
-        except KeyError:
-            bad.append(Bad(record, "DynamicPartitioning.MetadataExtractionFailed", 1))
-            return None
-        if any(not value for value in values):
+        values = tuple([str(item.keys.get(name, "")) for name in self._names])
+        if "" in values:
             bad.append(Bad(record, "DynamicPartitioning.MetadataExtractionFailed", 1))
             return None
         found = self._buffers.get(("", values))

@@ -75,14 +75,15 @@ def _answer_kinesis_directly() -> None:
     def put_records(self: Any) -> Any:
         if "json" not in (self.headers.get("Content-Type") or ""):
             return original_put(self)
-        backend = self.kinesis_backend
-        arguments = (self._get_param(name) for name in ("StreamARN", "StreamName", "Records"))
-        return _json(backend.put_records(*arguments))
+        given = json.loads(self.body)  # once: moto parses the whole body for every parameter it asks for
+        arguments = (given.get(name) for name in ("StreamARN", "StreamName", "Records"))
+        return _json(self.kinesis_backend.put_records(*arguments))
 
     def get_records(self: Any) -> Any:
         if "json" not in (self.headers.get("Content-Type") or ""):
             return original_get(self)
-        arguments = (self._get_param(name) for name in ("StreamARN", "ShardIterator", "Limit"))
+        given = json.loads(self.body)
+        arguments = (given.get(name) for name in ("StreamARN", "ShardIterator", "Limit"))
         iterator, records, behind = self.kinesis_backend.get_records(*arguments)
         shaped = [
             {

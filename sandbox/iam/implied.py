@@ -17,7 +17,7 @@ _PASSING = re.compile(r"(Create|Put|Start|Update|Run|Register|Add|Set|Modify|Exe
 # Services whose principal is not <prefix>.amazonaws.com.
 _PASSED_TO = {"ec2": "vpc-flow-logs.amazonaws.com"}
 # What looks like a role in there is data, not a role that is passed on.
-_DATA = {"Environment", "Variables", "HyperParameters", "DefaultArguments", "Arguments", "Tags"}
+_DATA = {"Environment", "Variables", "HyperParameters", "DefaultArguments", "Arguments", "Tags", "Records"}
 # The permission that tags in a create call need, where it is not called TagResource.
 _TAGGING = {
     "firehose": "TagDeliveryStream",

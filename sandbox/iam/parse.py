@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
 
 from sandbox.account import REGION
 
+_BULK = frozenset({"PutRecords", "PutRecordBatch"})
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
 # IAM's prefix where it is not the name that requests are signed with.
 _PREFIXES = {"monitoring": "cloudwatch", "email": "ses", "tagging": "tag", "streams.dynamodb": "dynamodb"}
@@ -92,6 +94,9 @@ def _route(responder: Any, service: str) -> tuple[Any, dict[str, Any]]:
 def _parameters(request: Any, operation: Any, protocol: str, path_params: dict[str, Any]) -> dict[str, Any]:
     from moto.core.parse import PROTOCOL_PARSERS
 
+    if operation.name in _BULK and protocol == "json":
+        body: dict[str, Any] = json.loads(request.data)  # hundreds of records, none of which decides anything
+        return body
     parsed = PROTOCOL_PARSERS[protocol](operation, map_type=dict).parse(
         {
             "method": request.method,
