@@ -58,7 +58,7 @@ def _call(name: str, rest: str, environ: dict[str, Any], body: bytes) -> Any:
 
 
 def _health(_: dict[str, Any]) -> dict[str, Any]:
-    from sandbox import account, parts
+    from sandbox import account, parts, work
 
     return {
         "status": "ok",
@@ -68,6 +68,7 @@ def _health(_: dict[str, Any]) -> dict[str, Any]:
         "parts": parts.present(),
         "absent": parts.absent(),
         "routes": routes(),
+        "work": work.status(),
     }
 
 
