@@ -24,14 +24,20 @@ _MAX_BYTES = 1_048_576 - 100_000
 _MAX_EVENT_BYTES = 256_000
 
 
-def write(log_group: str, stream: str, lines: Iterable[str], credentials: Credentials) -> None:
-    """Appends lines; a refusal is kept as a failure, as on AWS the writing unit itself goes on."""
+def write(
+    log_group: str, stream: str, lines: Iterable[str], credentials: Credentials, *, makes_stream: bool = True
+) -> None:
+    """Appends lines; a refusal is kept as a failure, as on AWS the writing unit itself goes on.
+
+    `makes_stream` False: the service writes to a stream that has to be there, and never asks to make one.
+    """
     kept = [line for line in lines if line.strip()]
     if not kept:
         return
     try:
         client = credentials.client("logs")
-        _ensure_stream(client, log_group, stream)
+        if makes_stream:
+            _ensure_stream(client, log_group, stream)
         stamp = int(clock.now().timestamp() * 1000)
         for batch in _batches(kept):
             events = [{"timestamp": stamp, "message": line} for line in batch]

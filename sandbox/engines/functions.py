@@ -28,6 +28,7 @@ _free = threading.Condition()
 _idle: dict[str, list[Environment]] = {}
 _in_flight: dict[str, int] = {}
 _credentials: dict[str, Any] = {}
+_held: dict[str, tuple[str, Any]] = {}  # the role, and its credentials in the service's own hands
 
 
 class InvocationError(Exception):
@@ -175,8 +176,23 @@ def _role(target: Any) -> Any:
 
 
 def role_credentials(target: Any) -> Any:
-    """The function's role as the service uses it for the function: logs, dead letters, destinations."""
-    return _credentials.get(_key(target)) or _role(target)
+    """The function's role as the service uses it for the function: logs, dead letters, destinations.
+
+    These calls are Lambda's own, from outside the VPC, whatever network the function's code has.
+    """
+    from sandbox.iam import identity
+
+    held = _held.get(_key(target))
+    if held is None or held[0] != target.role:
+        credentials = identity.service_credentials(
+            target.role,
+            "lambda.amazonaws.com",
+            session=target.function_name,
+            source_arn=target.function_arn,
+            runs_code=False,
+        )
+        held = _held[_key(target)] = (target.role, credentials)
+    return held[1]
 
 
 def _variables(target: Any, credentials: Any) -> dict[str, str]:
@@ -310,6 +326,7 @@ def reset() -> None:
         environments = [environment for idle in _idle.values() for environment in idle]
         _idle.clear()
         _credentials.clear()
+        _held.clear()
     for environment in environments:
         try:
             environment.close()

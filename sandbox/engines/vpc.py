@@ -10,7 +10,7 @@ from sandbox import selftest, work
 from sandbox.iam.network import Network
 
 # What the services themselves ask for, in the role's name, before a unit may use a VPC.
-SAGEMAKER = ("describe_dhcp_options", "create_network_interface_permission")
+SAGEMAKER = ("describe_vpcs", "describe_dhcp_options", "create_network_interface_permission")
 GLUE = ("describe_vpc_endpoints", "describe_route_tables")
 
 
@@ -49,7 +49,6 @@ def attach(
     ec2 = credentials.client("ec2")
     try:
         vpc_id = _vpc(ec2, subnets, security_groups)
-        ec2.describe_vpcs(VpcIds=[vpc_id])
         for step in (step for step in steps if step.startswith("describe")):
             getattr(ec2, step)()
         interfaces = []
