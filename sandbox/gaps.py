@@ -37,6 +37,11 @@ def _delete_named_query(p: Parameters) -> dict[str, Any]:
     return {}
 
 
+def _start_query_execution(p: Parameters) -> dict[str, Any]:
+    """moto would answer any query with success; until an engine runs queries, none is taken."""
+    raise NotImplementedError(f"Athena does not run queries in the sandbox: {p.get('QueryString', '')[:80]}")
+
+
 def _update_work_group(p: Parameters) -> dict[str, Any]:
     group = _found(backend("athena").work_groups, p["WorkGroup"], "WorkGroup", "InvalidRequestException")
     updates = dict(p.get("ConfigurationUpdates", {}))
@@ -147,6 +152,7 @@ _PREFIX_LISTS = {
 _OPERATIONS: dict[tuple[str, str], dict[str, Operation]] = {
     ("athena", "AthenaResponse"): {
         "DeleteNamedQuery": _delete_named_query,
+        "StartQueryExecution": _start_query_execution,
         "UpdateWorkGroup": _update_work_group,
     },
     ("cloudwatch", "CloudWatchResponse"): {"PutCompositeAlarm": _put_composite_alarm},

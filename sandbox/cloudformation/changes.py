@@ -7,10 +7,11 @@ from contextlib import suppress
 from typing import Any
 
 from sandbox.cloudformation import schemas
-from sandbox.cloudformation.engine import Target, with_stack_tags
+from sandbox.cloudformation.engine import Target
 from sandbox.cloudformation.errors import PropertyError
 from sandbox.cloudformation.intrinsics import Unknown
 from sandbox.cloudformation.model import Resource, Stack
+from sandbox.cloudformation.resources import with_stack_tags
 
 
 def changes(stack: Stack, target: Target) -> list[dict[str, Any]]:

@@ -10,20 +10,22 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sandbox.cloudformation import custom_resources, exports, schemas
+from sandbox.cloudformation import exports, schemas
 from sandbox.cloudformation.errors import PropertyError, UnsupportedError
 from sandbox.cloudformation.intrinsics import Scope
 from sandbox.cloudformation.model import Output, Resource, Stack
-from sandbox.cloudformation.providers import providers
 from sandbox.cloudformation.providers.provider import Context, Provider, ReplacementError, Watched
+from sandbox.cloudformation.resources import (
+    ResourceError,
+    provider_of,
+    reason,
+    refuse_unread,
+    with_stack_tags,
+)
 from sandbox.cloudformation.template import Template
 
 _REPLACES = "Requested update requires the creation of a new physical resource; hence creating one."
 _GONE = ("NotFound", "NoSuch", "DoesNotExist", "NonExistent", "ResourceNotFound")
-
-
-class ResourceError(Exception):
-    """A resource could not be made, changed or deleted; the event is already written."""
 
 
 @dataclass
@@ -136,7 +138,7 @@ class Engine:
         except Exception:
             resource.physical_id = context.made[-1] if context.made else ""
             raise
-        _refuse_unread(resource, watched)
+        refuse_unread(resource, watched)
 
     def _update(self, logical_id: str, body: dict[str, Any], target: Target) -> None:
         resource = self.stack.resources[logical_id]
@@ -168,7 +170,7 @@ class Engine:
         ref, changed = provider_of(resource.type).update(
             self._context(resource), resource.physical_id, resource.properties, watched
         )
-        _refuse_unread(resource, watched)
+        refuse_unread(resource, watched)
         if (
             ref != resource.physical_id
         ):  # a custom resource decides this itself; the old one goes in the clean-up
@@ -338,48 +340,8 @@ class Engine:
         except ReplacementError:
             raise
         except Exception as error:
-            reason = _reason(error)
-            self.stack.set_resource(resource, status, reason)
+            self.stack.set_resource(resource, status, reason(error))
             verb = status.split("_")[0].lower()
             raise ResourceError(
                 f"The following resource(s) failed to {verb}: [{resource.logical_id}]."
             ) from error
-
-
-def provider_of(kind: str) -> Provider:
-    if schemas.is_custom(kind):
-        return custom_resources.PROVIDER
-    try:
-        return providers()[kind]
-    except KeyError:
-        raise UnsupportedError(f"resource type {kind} is not supported by the sandbox") from None
-
-
-def _refuse_unread(resource: Resource, watched: Watched) -> None:
-    if watched.unread:
-        raise UnsupportedError(
-            f"{resource.type}: the sandbox does not support the properties {sorted(watched.unread)}"
-        )
-
-
-def with_stack_tags(kind: str, properties: dict[str, Any], tags: dict[str, str]) -> dict[str, Any]:
-    place = schemas.tag_property(kind) if tags else None
-    if place is None:
-        return properties
-    name, is_map = place
-    own = properties.get(name) or ({} if is_map else [])
-    if is_map:
-        return {**properties, name: {**tags, **own}}
-    keys = {tag["Key"] for tag in own}
-    return {**properties, name: [*own, *({"Key": k, "Value": v} for k, v in tags.items() if k not in keys)]}
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        details = error.response["Error"]
-        return f"{details.get('Message')} (operation: {error.operation_name}, error: {details.get('Code')})"[
-            :1000
-        ]
-    if isinstance(error, UnsupportedError | PropertyError | ResourceError):
-        return str(error)[:1000]
-    return f"{type(error).__name__}: {error}"[:1000]

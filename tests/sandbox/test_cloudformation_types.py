@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -175,3 +177,10 @@ CHECKS = {
     "analytics": check_analytics,
     "operations": check_operations,
 }
+
+
+def test_readme_lists_the_types() -> None:
+    text = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| ([\w, ]+) \|$", text, re.MULTILINE)
+    listed = {f"AWS::{service}::{kind}" for service, kinds in rows for kind in kinds.split(", ")}
+    assert listed == set(providers())
