@@ -1,0 +1,149 @@
+"""CPU seconds of the clean and feature jobs on all real flights, and on ten times as many.
+
+    python -m benchmarks.etl [--times 10] [--keep folder]
+
+Each size runs in a process of its own, Spark's start included, as a job does. The tenfold data are ten years: the
+real year again under other dates, so that days, histories and joins keep their real sizes.
+"""
+
+import argparse
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / folder) for folder in ("lambda", "glue_jobs", "sandbox/shims")]
+YEAR = timedelta(days=364)  # whole weeks: weekdays stay what they are
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=1)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="etl-"))
+    if options.run:
+        run(folder, options.times)
+        return
+    if not (folder / "raw").exists():
+        land(folder, options.times)
+    command = [sys.executable, "-m", "benchmarks.etl", "--run", "--times", str(options.times), "--keep", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True)
+
+
+def land(folder: Path, times: int) -> None:
+    """The raw zone as the door writes it."""
+    import contracts
+    from contracts.flights import replay
+    from shared.rules import InvalidRecordError, dumps, tables
+    from shared.tokens import Tokens
+
+    door = tables(contracts.load("flights"), Tokens(b"0" * 64))
+    for name, table in door.items():
+        lines: defaultdict[str, list[str]] = defaultdict(list)
+        for record in replay.records(name):
+            try:
+                stored = table.read(record)
+            except InvalidRecordError:
+                continue
+            stored |= {"_ingested_at": "2014-01-01T00:00:00.000Z", "_source": "benchmark"}
+            lines[table.partition(stored)].append(dumps(stored))
+        for copy in range(times if table.event_time else 1):
+            for day, content in lines.items():
+                later, text = _later(day, "\n".join(content), copy)
+                path = folder / "raw" / name / f"dt={later}" / "benchmark.ndjson.gz"
+                path.parent.mkdir(parents=True)
+                path.write_bytes(gzip.compress(text.encode(), 1))
+
+
+def _later(day: str, text: str, copy: int) -> tuple[str, str]:
+    if not copy:
+        return day, text
+    first = date.fromisoformat(day)
+    for near in (first - timedelta(days=1), first):
+        text = text.replace(f'"{near}', f'"#{(near + copy * YEAR)}')
+    return str(first + copy * YEAR), text.replace('"#', '"')
+
+
+def run(folder: Path, times: int) -> None:
+    import contracts
+    from lake import session, storage
+    from pyspark.sql import SparkSession
+
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    contract = contracts.load("flights")
+    months = sorted({name[3:10] for name in storage.folders(f"file://{folder}/raw/flights/")})
+    if times == 1:
+        months = [month for month in months if month.startswith("2013")]
+    started = time.monotonic()
+    # The short-job flags of a local run; long runs want the optimising compiler.
+    flags = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1" if times == 1 else "-XX:+UseParallelGC"
+    spark = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.memory", "3g")
+        .config("spark.driver.extraJavaOptions", flags)
+        .config("spark.sql.shuffle.partitions", "8" if times == 1 else "32")
+        .getOrCreate()
+    )
+    spark.sparkContext.setLogLevel("ERROR")
+    session.configure(spark)
+    _report(spark, "spark start", started)
+    _clean(spark, contract, folder, months)
+    _report(spark, "clean", started)
+    _features(spark, contract, folder, months)
+    _report(spark, "features", started)
+    peak = Path(f"/proc/{_jvm(spark).pid()}/status").read_text().split("VmHWM:")[1].split()[0]
+    print(f"{times} x all flights, peak {int(peak) / 1e6:.2f} GB")
+    spark.stop()
+
+
+def _jvm(spark: Any) -> Any:
+    return spark._jvm.java.lang.ProcessHandle.current()
+
+
+def _report(spark: Any, name: str, started: float) -> None:
+    """Since the start of the process: CPU of the JVM and of this interpreter, and wall time."""
+    jvm = _jvm(spark).info().totalCpuDuration().get().toMillis() / 1000
+    cpu = jvm + time.process_time()
+    print(f"{name:12} until {cpu:6.1f} CPU s, {time.monotonic() - started:6.1f} s")
+
+
+def _clean(spark: Any, contract: dict[str, Any], folder: Path, months: list[str]) -> None:
+    from clean_events import job
+
+    uri = f"file://{folder}"
+    job.run(spark, contract, run_id="bench", wanted=months, raw_uri=uri, curated_uri=uri)
+
+
+def _features(spark: Any, contract: dict[str, Any], folder: Path, months: list[str]) -> None:
+    from build_features import job
+
+    partitions = {
+        name: {
+            path.name.removeprefix("month="): f"file://{path}"
+            for path in (folder / "curated" / name / "run=bench").glob("month=*")
+        }
+        for name in contract["tables"]
+    }
+    (folder / "partitions.json").write_text(json.dumps({"curated": partitions}))
+    uri = f"file://{folder}"
+    job.run(
+        spark, contract, run_id="bench", wanted=months, partitions=partitions, features_uri=uri, models_uri=uri
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Curated tables become one feature table."""

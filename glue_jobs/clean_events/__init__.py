@@ -1,0 +1,1 @@
+"""Raw lines become curated tables."""
