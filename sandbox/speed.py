@@ -14,6 +14,7 @@ def install() -> None:
 
 
 def self_test() -> None:
+    selftest.check("moto.core.loaders:create_loader")
     selftest.check("moto.core.utils:_load_service_model", "service_name", "model_name")
     selftest.check("moto.kms.models:generate_private_key", "key_spec")
 
@@ -23,8 +24,8 @@ def _read_models_once() -> None:
 
     Its loader cannot be that of our clients: botocore changes the models of S3 in place.
     """
-    from botocore.loaders import create_loader
     from moto.core import utils
+    from moto.core.loaders import create_loader  # adds what moto corrects in the models, such as S3's root tags
 
     loader = create_loader()
     utils._load_service_model = cache(lambda name, model: loader.load_service_model(name, model))
