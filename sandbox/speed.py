@@ -22,10 +22,11 @@ def self_test() -> None:
 def _read_models_once() -> None:
     """moto searches all folders of botocore anew for each service.
 
-    Its loader cannot be that of our clients: botocore changes the models of S3 in place.
+    The loader is moto's own: it adds corrections, such as the root tags of S3's answers. It cannot be that of
+    our clients: botocore changes the models of S3 in place.
     """
     from moto.core import utils
-    from moto.core.loaders import create_loader  # adds what moto corrects in the models, such as S3's root tags
+    from moto.core.loaders import create_loader
 
     loader = create_loader()
     utils._load_service_model = cache(lambda name, model: loader.load_service_model(name, model))
