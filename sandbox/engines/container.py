@@ -16,9 +16,9 @@ from typing import Any
 
 from sandbox import account
 
-_SHIMS = Path(__file__).parents[1] / "shims"
-CONTAINERS = _SHIMS / "containers"
-_ISOLATION = _SHIMS / "isolation"
+SHIMS = Path(__file__).parents[1] / "shims"
+CONTAINERS = SHIMS / "containers"
+_ISOLATION = SHIMS / "isolation"
 _OPT_ML = re.compile(r"/opt/ml(?=/|$|[\s\"',:])")
 _INTERPRETER = re.compile(r"(.*/)?python(3(\.\d+)?)?$")
 _FLUSH_SECONDS = 2.0
@@ -61,12 +61,15 @@ def environment(
 ) -> dict[str, str]:
     """Exactly what the container knows; an isolated one has neither keys nor an address to call."""
     paths = [str(_ISOLATION)] if isolated else []
+    packages = str(root.parent / "packages")
     base = {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         "HOME": str(root.parent),
         "LANG": "C.UTF-8",
         "TZ": "UTC",
-        "PYTHONPATH": os.pathsep.join([*paths, str(CONTAINERS)]),
+        "PYTHONPATH": os.pathsep.join([*paths, str(CONTAINERS), packages]),
+        "PIP_TARGET": packages,  # what a script installs stays its own, and out of this interpreter
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",

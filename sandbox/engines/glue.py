@@ -185,26 +185,12 @@ def _batch_stop_job_run(self: Any) -> Any:
     return ActionResult({"SuccessfulSubmissions": done, "Errors": errors})
 
 
-def _associate_kms_key(self: Any) -> str:
-    """moto gives a log group its key only when it makes it."""
-    name = self._get_param("logGroupName")
-    groups = self.logs_backend.groups
-    if name not in groups:
-        from moto.logs.exceptions import ResourceNotFoundException
-
-        raise ResourceNotFoundException
-    groups[name].kms_key_id = self._get_param("kmsKeyId")
-    return "{}"
-
-
 def install() -> None:
     from moto.glue.models import FakeJob
     from moto.glue.responses import GlueResponse
-    from moto.logs.responses import LogsResponse
 
     FakeJob.start_job_run = _start_job_run
     GlueResponse.batch_stop_job_run = _batch_stop_job_run  # moto has none
-    LogsResponse.associate_kms_key = _associate_kms_key
     glue_encryption.install()
     vpc.install()
 
@@ -240,8 +226,6 @@ def self_test() -> None:
     selftest.check("moto.glue.models:FakeJob.get_job_run", "self", "run_id")
     selftest.check("moto.glue.models:FakeJob.get_job_runs", "self")
     selftest.check("moto.glue.responses:GlueResponse.glue_backend")
-    selftest.check("moto.logs.responses:LogsResponse.logs_backend")
-    selftest.check("moto.logs.models:LogGroup")
     selftest.check("moto.glue.exceptions:ConcurrentRunsExceededException", "msg")
     glue_encryption.self_test()
     vpc.self_test()

@@ -54,6 +54,7 @@ def _invoke_endpoint(self: Any) -> Any:
     if answer.status >= 400:
         return _model_error(endpoint, answer)
     if config := endpoint.config.data_capture_config:
+        # From SageMaker's side: that captures go through the model's VPC is not documented.
         exchange = capture.Exchange(
             body=body,
             content_type=self.headers.get("Content-Type", "application/octet-stream"),
@@ -62,7 +63,7 @@ def _invoke_endpoint(self: Any) -> Any:
             inference_id=self.headers.get(f"{_PREFIX}Inference-Id"),
             at=at,
         )
-        capture.add(endpoint.endpoint_name, variant.name, config, variant.server.credentials, exchange)
+        capture.add(endpoint.endpoint_name, variant.name, config, variant.server.outside, exchange)
     headers = {"Content-Type": answer.content_type, "x-Amzn-Invoked-Production-Variant": variant.name}
     return 200, headers, answer.body
 

@@ -47,7 +47,7 @@ def main() -> None:
 
 def _launch(command: list[str]) -> Any:
     """Spark's gateway, without spark-submit: that starts a JVM of its own just to work out this command."""
-    from py4j.clientserver import ClientServer, JavaParameters
+    from py4j.clientserver import ClientServer, JavaParameters, PythonParameters
 
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder, "connection")
@@ -62,7 +62,12 @@ def _launch(command: list[str]) -> Any:
         data = told.read_bytes()
     port, length = struct.unpack(">ii", data[:8])
     secret = data[8 : 8 + length].decode()
-    return java, ClientServer(java_parameters=JavaParameters(port=port, auth_token=secret, auto_convert=True))
+    # Port 0 for calls back from Java: the default one would meet that of another sandbox on this machine.
+    client = ClientServer(
+        java_parameters=JavaParameters(port=port, auth_token=secret, auto_convert=True),
+        python_parameters=PythonParameters(port=0, eager_load=False),
+    )
+    return java, client
 
 
 def _import_what_programs_need() -> None:

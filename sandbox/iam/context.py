@@ -34,6 +34,13 @@ def base(session: Session, call: Parsed, path: dict[str, object]) -> dict[str, o
         **ASSUMED,
         **path,
     }
+    if session.via:
+        context |= {
+            "aws:viaawsservice": "true",
+            "aws:calledvia": [session.via],
+            "aws:calledviafirst": session.via,
+            "aws:calledvialast": session.via,
+        }
     if principal.kind == "user":
         context["aws:username"] = session.name
     if session.service == "lambda.amazonaws.com" and session.runs_code and session.source_arn:

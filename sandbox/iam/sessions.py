@@ -20,7 +20,7 @@ _BOOTSTRAP = re.compile(
 @dataclass(frozen=True, kw_only=True)
 class Session:
     """A caller. `service` is the AWS service that holds the credentials on the role's behalf, if one does;
-    `runs_code`: it hands them to the code it runs.
+    `runs_code`: it hands them to the code it runs; `via`: the service that passes this caller's request on.
     """
 
     principal: Principal
@@ -31,6 +31,7 @@ class Session:
     service: str = ""
     runs_code: bool = True
     source_arn: str = ""
+    via: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 
     @property
