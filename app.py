@@ -17,6 +17,12 @@ from stacks.model.stack import ModelStack
 from stacks.operations.stack import OperationsStack
 
 
+def start(**options: Any) -> cdk.App:
+    """An app without traces of where a construct was made: they hold paths of this machine, and cost time."""
+    context = {"aws:cdk:disable-creation-stack-traces": True, **options.pop("context", {})}
+    return cdk.App(stack_traces=False, context=context, **options)
+
+
 def build(app: cdk.App, settings: Settings, contract: dict[str, Any]) -> cdk.App:
     base = BaseStack(app, "Base", settings=settings)
     data = DataStack(
@@ -71,7 +77,7 @@ def check(app: cdk.App) -> None:
 
 def main() -> None:
     gc.disable()  # nothing is thrown away before the end; looking for it costs a tenth of the time
-    app = cdk.App()
+    app = start()
     settings = settings_for(app.node.get_context("profile"))
     build(app, settings, contracts.load(app.node.get_context("contract")))
     check(app)

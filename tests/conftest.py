@@ -52,13 +52,11 @@ class Assembly:
 
 
 def synthesise(directory: Path, profile: str, contract: str = "flights") -> Assembly:
-    import aws_cdk as cdk
-
     import app as project
     import contracts
     from settings import settings_for
 
-    app = cdk.App(outdir=str(directory), context=CONTEXT)
+    app = project.start(outdir=str(directory), context=CONTEXT)
     project.build(app, settings_for(profile), contracts.load(contract))
     project.check(app)
     app.synth()

@@ -25,21 +25,22 @@ def refuse(*_arguments, **_named):
 socket.socket.connect = socket.socket.connect_ex = refuse
 socket.create_connection = socket.getaddrinfo = refuse
 
-import aws_cdk as cdk
 import app, contracts
 from settings import settings_for
 
-assembly = cdk.App(outdir=sys.argv[1])
+assembly = app.start(outdir=sys.argv[1])
 app.build(assembly, settings_for(sys.argv[2]), contracts.load("flights"))
 assembly.synth()
 """
 
 
 def synthesise(directory: Path, profile: str, seed: str) -> None:
-    """In a fresh process without credentials, home, proxies or settings of the CDK."""
+    """In a fresh process without credentials or a way out; the home holds the CDK's unpacked library."""
     environment = {
         "CDK_VALIDATION": "false",
-        "HOME": str(directory.parent),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "HOME": str(Path.home()),
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "HTTP_PROXY": "http://127.0.0.1:9",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -80,7 +81,7 @@ def test_two_syntheses_are_equal_byte_by_byte_assets_included(profile: str, tmp_
 
 
 def test_network_would_be_noticed(tmp_path: Path) -> None:
-    program = PROGRAM.replace("import aws_cdk as cdk", 'socket.create_connection(("example.org", 80))')
+    program = PROGRAM.replace("import app, contracts", 'socket.create_connection(("example.org", 80))')
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path), "sandbox"], capture_output=True, text=True, timeout=60
     )

@@ -93,7 +93,7 @@ def test_short_reason_is_refused_with_the_place(tmp_path: Path) -> None:
 
 def any_assembly(tmp_path: Path, *, acknowledged: str | None) -> Assembly:
     """A bucket without access logs or TLS: two known findings."""
-    app = cdk.App(outdir=str(tmp_path), context=CONTEXT)
+    app = project.start(outdir=str(tmp_path), context=CONTEXT)
     bucket = s3.Bucket(cdk.Stack(app, "Any"), "Bucket", block_public_access=s3.BlockPublicAccess.BLOCK_ALL)
     if acknowledged:
         nag.acknowledge(
