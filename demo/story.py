@@ -258,7 +258,9 @@ class Story:
         return chosen
 
     def _event(self, kind: str, text: str) -> None:
-        self.told.events.append({"time": self.account.now().isoformat(), "kind": kind, "text": text})
+        now = self.account.now()
+        self.told.events.append({"time": now.isoformat(), "kind": kind, "text": text})
+        self.console.print(f"  [dim]{now:%Y-%m-%d %H:%M}[/dim]  {kind}: {text}", markup=True)
 
     @contextmanager
     def chapter(self, title: str) -> Iterator[Callable[[str], None]]:

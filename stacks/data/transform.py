@@ -195,3 +195,5 @@ def _write_as_spark(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
     grants.read_objects(role, bucket, prefix)
     grants.write_objects(role, bucket, prefix)
     grants.delete_objects(role, bucket, prefix)
+    # Before it makes a folder it asks whether the one above is a file; a refusal would end the job.
+    grants.allow(role, ["s3:GetObject"], [bucket.arn_for_objects(prefix.rstrip("/"))])

@@ -159,7 +159,9 @@ def succeed(name: str) -> States:
 
 
 def fail(name: str) -> States:
-    return {name: {"Type": "Fail", "ErrorPath": "$.failure.error", "CausePath": "$.failure.cause"}}
+    """An error name of our own: names that begin with `States.` are the service's; the true one is in the cause."""
+    cause = "States.Format('{}: {}', $.failure.error, $.failure.cause)"
+    return {name: {"Type": "Fail", "Error": "RunFailed", "CausePath": cause}}
 
 
 def equals(path: str, value: str) -> State:
