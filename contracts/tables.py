@@ -77,7 +77,7 @@ def _column(place: str, column: dict[str, Any]) -> dict[str, Any]:
     settings = custom(column, place)
     only_keys(f"{place}.customProperties", settings, required=set(), optional={"generalise", "tokenDomain"})
     if column.get("classification") not in (None, "public"):
-        compiled |= _classification(place, kind, column["classification"], settings)
+        compiled |= _classification(place, kind, column, settings)
     elif settings:
         raise ContractError(
             f"{place}.customProperties",
@@ -127,7 +127,10 @@ def _enum(place: str, kind: str, values: list[Any]) -> list[Any]:
     return values
 
 
-def _classification(place: str, kind: str, got: str, settings: dict[str, Any]) -> dict[str, Any]:
+def _classification(
+    place: str, kind: str, column: dict[str, Any], settings: dict[str, Any]
+) -> dict[str, Any]:
+    got = column["classification"]
     one_of(
         f"{place}.classification", got, CLASSIFICATIONS | {"public"}, "say how the column identifies a person"
     )
@@ -139,7 +142,21 @@ def _classification(place: str, kind: str, got: str, settings: dict[str, Any]) -
             )
         return {"classification": got, "token": settings["tokenDomain"]}
     only_keys(f"{place}.customProperties", settings, required={"generalise"})
-    return {"classification": got, "generalise": _generalise(place, kind, settings["generalise"])}
+    limits = column.get("logicalTypeOptions") or {}
+    general = _generalise(place, kind, settings["generalise"])
+    if general.get("bin") and limits.get("minimum", 0) % general["bin"]:
+        allowed = f"a minimum that is a multiple of the bin {general['bin']}"
+        raise ContractError(
+            f"{place}.generalise", limits["minimum"], allowed, "else a bin starts below the minimum"
+        )
+    if "prefix" in general and ("pattern" in limits or column.get("enum")):
+        raise ContractError(
+            f"{place}.generalise",
+            general,
+            "no pattern and no enum beside it",
+            "a re-driven prefix would not match",
+        )
+    return {"classification": got, "generalise": general}
 
 
 def _generalise(place: str, kind: str, got: Any) -> dict[str, Any]:

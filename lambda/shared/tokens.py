@@ -1,7 +1,7 @@
 """Tokens for direct identifiers, and seals for records that carry them: keyed, so that only we can make them.
 
-A clear value that looks like a token is tokenised like any other. Only a record that carries a seal, made here
-when it was quarantined, keeps the tokens that the seal covers.
+A clear value that looks like a token is tokenised like any other. Only a record that carries a seal, made
+here when it was quarantined, keeps the tokens that the seal covers.
 """
 
 import hmac
