@@ -17,9 +17,17 @@ from stacks.model.stack import ModelStack
 from stacks.operations.stack import OperationsStack
 
 
+CONTEXT = {
+    # An export that another stack uses cannot be removed; CONTRIBUTING.md says how it is done in two deployments.
+    "@aws-cdk/core:defaultCrossStackReferences": "strong",
+    # Traces of where a construct was made hold paths of this machine, and cost time.
+    "aws:cdk:disable-creation-stack-traces": True,
+}
+
+
 def start(**options: Any) -> cdk.App:
-    """An app without traces of where a construct was made: they hold paths of this machine, and cost time."""
-    context = {"aws:cdk:disable-creation-stack-traces": True, **options.pop("context", {})}
+    """An empty app with the context that this project relies on, whoever builds on it."""
+    context = {**CONTEXT, **options.pop("context", {})}
     return cdk.App(stack_traces=False, context=context, **options)
 
 
