@@ -16,9 +16,8 @@ from stacks.data.stack import DataStack
 from stacks.model.stack import ModelStack
 from stacks.operations.stack import OperationsStack
 
-
 CONTEXT = {
-    # An export that another stack uses cannot be removed; CONTRIBUTING.md says how it is done in two deployments.
+    # An export that another stack uses cannot be removed: docs/decisions/0001-folder-is-stack.md
     "@aws-cdk/core:defaultCrossStackReferences": "strong",
     # Traces of where a construct was made hold paths of this machine, and cost time.
     "aws:cdk:disable-creation-stack-traces": True,

@@ -65,7 +65,7 @@ def test_no_acknowledgement_is_left_over(assembly: Assembly) -> None:
     assert stale(assembly) == set()
 
 
-def test_acknowledgements_equal_the_reviewed_list(production: Assembly) -> None:
+def test_acknowledgements_equal_the_reviewed_snapshot(production: Assembly) -> None:
     by_path: dict[str, dict[str, str]] = {}
     for (finding, path), reason in acknowledgements(production).items():
         by_path.setdefault(path, {})[finding] = reason
