@@ -28,6 +28,7 @@ _POLL_SECONDS = 0.01
 
 
 def main() -> None:
+    threading.Thread(target=_die_with, args=(os.getppid(),), daemon=True).start()
     settings = json.loads(sys.stdin.readline())
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever a library prints may not reach the answers
@@ -43,6 +44,13 @@ def main() -> None:
             _run_child(request, port, secret, baseline)
         status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
         answers.write(json.dumps({"status": status}) + "\n")
+
+
+def _die_with(parent: int) -> None:
+    """A sandbox that was killed cannot stop its worker; nobody else would."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _launch(command: list[str]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from typing import Any
 
@@ -103,3 +104,23 @@ def settled(name: str) -> dict[str, Any]:
         return endpoint if endpoint["EndpointStatus"] in ("InService", "Failed") else None
 
     return wait_for(look, 60)  # type: ignore[no-any-return]
+
+
+def any_endpoint(name: str, weights: dict[str, tuple[str, float]], **settings: Any) -> dict[str, Any]:
+    """variant -> (model, weight); returns once it is in service or has failed."""
+    config = any_config(f"{name}-1", weights, **settings)
+    account.client("sagemaker").create_endpoint(EndpointName=name, EndpointConfigName=config)
+    return settled(name)
+
+
+def ask(name: str, number: int | None = 1, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The answer of the model, and that of the API around it."""
+    answer = account.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName=name, Body=json.dumps({"n": number}), ContentType="application/json", **options
+    )
+    return json.loads(answer["Body"].read()), answer
+
+
+def words(name: str, count: int) -> list[str]:
+    """Which models answered."""
+    return [ask(name)[0]["word"] for _ in range(count)]

@@ -11,6 +11,8 @@ import os
 import socket
 import socketserver
 import sys
+import threading
+import time
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -110,8 +112,16 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = self.server_address[:2]
 
 
+def die_with(parent):
+    """A sandbox that was killed cannot stop its servers; nobody else would."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
 def main():
-    """Binds first, tells the port in a file, then loads the model: until then nobody answers a ping."""
+    """Binds, loads the model, listens, and only then tells its port in a file."""
+    threading.Thread(target=die_with, args=(os.getppid(),), daemon=True).start()
     server = Server(("127.0.0.1", 0), Handler, bind_and_activate=False)
     server.server_bind()
     Handler.transform = staticmethod(load())
