@@ -57,7 +57,7 @@ class Report:
 
 
 def check(tables: dict[str, DataFrame], rules: dict[str, list[str]]) -> Report:
-    """Checks every rule; a table that is empty because nothing arrived breaks only its RowCount."""
+    """Checks every rule. A table into which nothing arrived is not judged: an empty month is no error."""
     report = Report()
     for name, rows in tables.items():
         parsed = [parse_rule(text) for text in rules.get(name, [])]
@@ -121,10 +121,10 @@ def _outcome(table: str, rule: Rule, rows: DataFrame, value: Any, row_count: int
     measured: float | int | None
     if rule.kind == "ColumnExists" or missing:
         measured, passed = len(missing), not missing
-    elif rule.kind == "RowCount":
-        measured, passed = row_count, _compare(row_count, rule.condition)
     elif row_count == 0:
         measured, passed = None, True
+    elif rule.kind == "RowCount":
+        measured, passed = row_count, _compare(row_count, rule.condition)
     elif rule.kind in {"IsUnique", "IsPrimaryKey"}:
         measured, passed = row_count - value, value == row_count
     elif rule.kind == "Uniqueness":

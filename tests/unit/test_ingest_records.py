@@ -158,9 +158,9 @@ def test_answer_stays_below_what_lambda_can_return() -> None:
     padding = {"record": FLIGHT | {"distance": 0.5, "tailnum": "x" * 9}}
     payload = envelope(**padding)
     batch = Batch(DOOR)
-    records = event(*[payload] * 8_000)
+    records = event(*[payload] * 10_000)
     answers = [batch.transform(record) for record in records]
-    assert len(json.dumps({"records": answers})) < 6_000_000 < 8_000 * len(answers[0]["data"])
+    assert len(json.dumps({"records": answers})) < 6_000_000 < 10_000 * len(answers[0]["data"])
     assert sum(answer["result"] == "ProcessingFailed" for answer in answers) == batch.counts["failed"] > 0
     assert LARGEST_ANSWER < 6_000_000
 
