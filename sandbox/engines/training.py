@@ -35,6 +35,7 @@ _ALLOWED = frozenset(
         "CheckpointConfig",
         "Environment",
         "ExperimentConfig",
+        "RetryStrategy",  # of internal errors of SageMaker, which do not happen here
     }
 )
 _CHANNEL = frozenset(

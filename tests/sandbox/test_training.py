@@ -296,7 +296,7 @@ def test_unknown_hyperparameter_of_the_built_in_is_refused(place):
         pytest.param(
             {"AlgorithmSpecification": {"TrainingImage": "somewhere/else:1"}}, "stand-in", id="image"
         ),
-        pytest.param({"RetryStrategy": {"MaximumRetryAttempts": 2}}, "RetryStrategy", id="unwritten field"),
+        pytest.param({"ProfilerConfig": {"DisableProfiler": True}}, "ProfilerConfig", id="unwritten field"),
         pytest.param({"RoleArn": "arn:aws:iam::123456789012:role/nobody"}, "Could not assume", id="role"),
     ],
 )
