@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sandbox import account
+from sandbox import account, work
 
 SHIMS = Path(__file__).parents[1] / "shims"
 CONTAINERS = SHIMS / "containers"
@@ -155,4 +155,8 @@ class Container:
         while not over:
             over = self._done.wait(_FLUSH_SECONDS)
             if count := len(self._unwritten):
-                self._write([self._unwritten.popleft() for _ in range(count)])
+                lines = [self._unwritten.popleft() for _ in range(count)]
+                try:
+                    self._write(lines)
+                except Exception as error:  # the account may just be ending; the container goes on
+                    work.fail(f"log of container {self._process.pid}", error)
