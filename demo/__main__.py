@@ -22,9 +22,9 @@ from rich.console import Console
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".sandbox"
 REPORT = ROOT / "demo-report"
-YEAR = Plot(start=date(2013, 1, 1), end=date(2014, 1, 1), history_months=4, rows_a_month=None)
+YEAR = Plot(start=date(2013, 1, 1), end=date(2014, 1, 1), history_months=3, rows_a_month=None)
 # Long enough for a first champion, drift and a second one; few enough rows for two minutes.
-SLICE = Plot(start=date(2013, 3, 1), end=date(2013, 8, 1), history_months=2, rows_a_month=4_000)
+SLICE = Plot(start=date(2013, 1, 1), end=date(2013, 7, 1), history_months=3, rows_a_month=4_000)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -30,6 +30,12 @@ from demo.source import Row, Source, months_between, next_month
 FORMAT = "%Y-%m-%d %H:%M"
 
 
+def instant(month: str, *, day: int, hour: int, minute: int = 0) -> datetime:
+    """UTC."""
+    first = date.fromisoformat(f"{month}-01")
+    return datetime(first.year, first.month, day, hour, minute, tzinfo=UTC)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plot:
     """What the story uses of the data set. `history` months arrive before the first training."""
@@ -83,18 +89,18 @@ class Story:
         self._seen_runs: set[str] = set()
 
     def tell(self) -> Told:
-        """History, the first champion, then month after month; `Told` is complete at any point it stops."""
+        """History, the first champion, then month after month; `told` is complete up to where it stops."""
         months = self.plot.months
         history, live = months[: self.plot.history_months], months[self.plot.history_months :]
-        self.account.set_clock(datetime(self.plot.start.year, self.plot.start.month, 1, 1, tzinfo=UTC))
-        with self.chapter(f"{history[0]} to {history[-1]} arrive") as note:
+        self.account.set_clock(instant(live[0], day=1, hour=6))
+        with self.chapter(f"{history[0]} to {history[-1]} arrive at once") as note:
             self._dimensions_arrive()
             for month in history:
                 self._month_arrives(month)
             note(f"{sum(self.told.sent.values()):,} records sent")
         with self.chapter("a poisoned batch is quarantined") as note:
             note(self._poisoned_batch(history[-1]))
-        with self.chapter("the first champion is trained") as note:
+        with self.chapter("the first model is trained, by schedule") as note:
             note(self._first_training(live[0]))
         for month in live:
             with self.chapter(f"{month}: served, watched, judged") as note:
@@ -109,9 +115,7 @@ class Story:
             self.told.sent[table] = self.told.sent.get(table, 0) + len(rows)
 
     def _month_arrives(self, month: str) -> None:
-        """Streamed tables record by record, the others as a file each; then the day after the month's end has come."""
-        first = date.fromisoformat(f"{month}-01")
-        self._move_to(datetime(first.year, first.month, 1, 12, tzinfo=UTC))
+        """Streamed tables record by record, the others as a file each; both are filed before this ends."""
         kept = self._share(month)
         for table in self.source.streamed:
             rows = self._slice(table, self.source.month(table, month), kept)
@@ -124,8 +128,6 @@ class Story:
             if rows:
                 self.uploader.upload_csv(table, month, rows)
                 self.told.sent[table] = self.told.sent.get(table, 0) + len(rows)
-        after = next_month(first)
-        self._move_to(datetime(after.year, after.month, 1, 12, tzinfo=UTC))
         self.account.ask("flush")
         self.account.settle()
 
@@ -158,33 +160,31 @@ class Story:
         return f"10 rows and one whole file of {table} in quarantine; 3 broken stream records under errors/"
 
     def _first_training(self, month: str) -> str:
-        first = date.fromisoformat(f"{month}-01")
-        self._move_to(datetime(first.year, first.month, 3, 8, tzinfo=UTC))
-        # The training instance is taken away half-way, as managed Spot may; it has to go on from its checkpoint.
+        # The training instance is taken away half-way, as managed Spot may; it goes on from its checkpoint.
         self.account.fault("spot", "*", times=1)
         self._event("fault", "the training instance is taken away half-way (managed Spot)")
-        self._retrain({"trigger": "manual", "action": "retrain"})
+        self._move_to(instant(month, day=2, hour=8))  # past refresh and quarterly retraining
         return self._standing()
 
     def _live_month(self, month: str, *, first: bool) -> str:
-        start = date.fromisoformat(f"{month}-01")
-        after = next_month(start)
+        """The month's data arrive; its rows are asked for as soon as their features are there; then the labels are
+        in, the monitoring looks, and what it starts runs to its end or until it waits."""
+        after = f"{next_month(date.fromisoformat(f'{month}-01')):%Y-%m}"
+        self._move_to(instant(month, day=20, hour=12))
         self._month_arrives(month)
         if first:
             # A Spark job dies once; the state machine has to try again.
             self.account.fault("glue", "*", times=1)
             self._event("fault", "a Glue job dies half-way through")
-        self._move_to(datetime(after.year, after.month, 2, 5, tzinfo=UTC))  # past the refresh
+        self._move_to(
+            instant(after, day=2, hour=3, minute=30)
+        )  # past the refresh, before anything is trained on it
         rows = self.analyst.feature_rows(month)
         with self._bar(f"{month} predictions", len(rows)) as advance:
             self.told.answers[month] = self.client.predict(rows, on_answer=advance)
-        self.account.ask("flush")
-        self._move_to(
-            datetime(after.year, after.month, 2, 8, tzinfo=UTC)
-        )  # past the monitoring, and what it starts
-        self._move_to(
-            datetime(after.year, after.month, 4, 8, tzinfo=UTC)
-        )  # past the next look at a challenger
+        self.account.ask("flush-captures")
+        self._move_to(instant(after, day=2, hour=8))  # past the monitoring, and what it starts
+        self._move_to(instant(after, day=4, hour=8))  # past the next look at a challenger
         if first:
             self._bad_model()
         return self._standing()

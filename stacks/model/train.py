@@ -112,7 +112,6 @@ class Train(Construct):
             "EnableManagedSpotTraining": train.use_spot,
             "StoppingCondition": stopping,
             # SageMaker itself repeats what failed by a fault of its own, within the job.
-            "RetryStrategy": {"MaximumRetryAttempts": self._settings.retrain.max_attempts},
             "Tags": requests.tag_list(self._settings.tags("train")),
             **(self._script() if self._is_script else self._builtin()),
         }
