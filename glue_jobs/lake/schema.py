@@ -31,7 +31,7 @@ CORRUPT = "_corrupt"
 def curated(table: dict[str, Any]) -> StructType:
     """A table as it lies in the curated zone."""
     fields = [StructField(name, TYPES[column["type"]]()) for name, column in table["columns"].items()]
-    return StructType([*fields, StructField(INGESTED_AT, StringType()), StructField(SOURCE, StringType())])
+    return StructType([*fields, StructField(INGESTED_AT, TimestampType()), StructField(SOURCE, StringType())])
 
 
 def raw(table: dict[str, Any]) -> StructType:
