@@ -12,19 +12,20 @@ import time
 from datetime import date
 from pathlib import Path
 
+from rich.console import Console
+
 import contracts
 from demo import evidence, report
 from demo.account import Account
 from demo.actors import ActorError
 from demo.story import Plot, Story
-from rich.console import Console
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".sandbox"
 REPORT = ROOT / "demo-report"
 YEAR = Plot(start=date(2013, 1, 1), end=date(2014, 1, 1), history_months=3, rows_a_month=None)
 # Long enough for a first champion, drift and a second one; few enough rows for two minutes.
-SLICE = Plot(start=date(2013, 1, 1), end=date(2013, 7, 1), history_months=3, rows_a_month=4_000)
+SLICE = Plot(start=date(2013, 1, 1), end=date(2013, 6, 1), history_months=3, rows_a_month=5_000)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,13 +60,17 @@ def _run(options: argparse.Namespace, console: Console) -> int:
             "peak_memory_mb": memory,
             "colophon": f"Whole story {seconds:.0f} s; peak memory of the account's process {memory or 0:.0f} MB.",
         }
-        page = report.write(evidence.gather(story, facts), REPORT)
+        found = evidence.gather(story, facts)
+        page = report.write(found, REPORT)
         console.print(
             f"\n[bold green]done[/bold green] in {time.monotonic() - began:.0f} s; the report: {page}"
         )
+        unmeant = [call for call in found["denied"] if not call["meant"]]
+        for call in unmeant:
+            console.print(f"[bold red]denied, and not meant:[/bold red] {call['role']} {call['action']}")
         if options.keep:
             _keep(account, console)
-    return 0
+    return 1 if unmeant else 0
 
 
 def _deploy(account: Account, console: Console) -> dict[str, float]:
@@ -157,7 +162,7 @@ def _keep(account: Account, console: Console) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument(
-        "--slice", action="store_true", help="five months and 4,000 rows a month instead of the year"
+        "--slice", action="store_true", help="five months and 5,000 rows a month instead of the year"
     )
     parser.add_argument("--keep", action="store_true", help="leave the account up at the end")
     parser.add_argument("--port", type=int, default=5700)

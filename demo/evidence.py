@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tabular import contract as agreement
+from tabular import frame, metrics, models, rules
 
 from demo.analyst import Analyst
 from demo.operator import Operator
 from demo.story import Story
-from tabular import contract as agreement
-from tabular import frame, metrics, models, rules
 
 SHOWN = {"binary": ("roc_auc", "log_loss"), "regression": ("rmse", "r2")}
 NORMAL = 1.96
@@ -35,6 +35,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
     frozen = promoted[0]["run_id"] if promoted else None
     evaluation = _evaluation(story.analyst, champion["run_id"]) if champion else None
     record = story.account.ask("record", last=500)
+    denied = _denied(story, record["denials"])
     months = _months(story, frozen)
     ingest = _ingest(story)
     executions = _executions(story)
@@ -56,7 +57,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
         "ingest": ingest,
         "executions": executions,
         "roles": story.account.ask("roles"),
-        "denied": record["denials"],
+        "denied": denied,
         "chapters": told.chapters,
         "facts": dict(facts),
         "colophon": facts["colophon"],
@@ -232,6 +233,24 @@ def _executions(story: Story) -> list[dict[str, Any]]:
     return rows
 
 
+# -- who was refused what
+
+
+def _denied(story: Story, denials: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Refused calls, with the reason why the story made them; None for one that nobody meant."""
+    meant = {(role, action): why for role, action, why in story.told.meant_denials}
+    return [
+        {
+            "role": call["principal"].rsplit("/", 1)[-1],
+            "action": call["action"],
+            "resource": call["resource"],
+            "reason": call["reason"],
+            "meant": meant.get((call["principal"], call["action"])),
+        }
+        for call in denials
+    ]
+
+
 # -- data at the door
 
 
@@ -285,6 +304,6 @@ def _tiles(
         {"label": "retraining runs", "value": str(len(runs))},
         {"label": "promotions", "value": str(sum(run["bake"] == "promoted" for run in runs))},
         {"label": "calls authorised", "value": f"{record['calls']:,}"},
-        {"label": "calls denied", "value": str(record["denied"])},
+        {"label": "calls denied, as meant", "value": str(record["denied"])},
         {"label": "wall time of the story", "value": f"{facts['seconds']:.0f} s"},
     ]

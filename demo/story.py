@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from botocore.exceptions import ClientError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -59,6 +60,7 @@ class Told:
     sent: dict[str, int] = field(default_factory=dict)
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     seen_at: dict[str, str] = field(default_factory=dict)
+    meant_denials: list[tuple[str, str, str]] = field(default_factory=list)  # role, action, why it was tried
 
 
 class Story:
@@ -100,6 +102,8 @@ class Story:
             note(f"{sum(self.told.sent.values()):,} records sent")
         with self.chapter("a poisoned batch is quarantined") as note:
             note(self._poisoned_batch(history[-1]))
+        with self.chapter("people try what their roles do not allow") as note:
+            note(self._trespass())
         with self.chapter("the first model is trained, by schedule") as note:
             note(self._first_training(live[0]))
         for month in live:
@@ -158,6 +162,44 @@ class Story:
             "quarantine", f"{table}: 10 rows of a file out of range, and a file of {len(rows)} bad rows whole"
         )
         return f"10 rows and one whole file of {table} in quarantine; 3 broken stream records under errors/"
+
+    def _trespass(self) -> str:
+        """Each of these has to be refused; any other refusal of the whole story is an error of the stacks."""
+        attempts = (
+            ("ClientRoleArn", "s3:GetObject", "a client reads a model", self._read_a_model),
+            (
+                "ProducerRoleArn",
+                "kinesis:GetShardIterator",
+                "a producer reads the stream",
+                self._read_the_stream,
+            ),
+            ("AnalystRoleArn", "s3:GetObject", "an analyst reads raw records", self._read_raw_records),
+        )
+        for role, action, why, attempt in attempts:
+            try:
+                attempt(self.outputs[role])
+            except ClientError as refused:
+                if refused.response["Error"]["Code"] not in {"AccessDenied", "AccessDeniedException", "403"}:
+                    raise
+            else:
+                raise ActorError(f"not refused: {why}")
+            self.told.meant_denials.append((self.outputs[role], action, why))
+        return f"{len(attempts)} attempts, all refused"
+
+    def _read_a_model(self, role: str) -> None:
+        s3 = self.account.site.client("s3", role)
+        s3.get_object(Bucket=self.outputs["ModelsBucketName"], Key="runs/any/model/model.tar.gz")
+
+    def _read_the_stream(self, role: str) -> None:
+        self.account.site.client("kinesis", role).get_shard_iterator(
+            StreamName=self.outputs["StreamName"],
+            ShardId="shardId-000000000000",
+            ShardIteratorType="TRIM_HORIZON",
+        )
+
+    def _read_raw_records(self, role: str) -> None:
+        s3 = self.account.site.client("s3", role)
+        s3.get_object(Bucket=self.outputs["RawBucketName"], Key="raw/any")
 
     def _first_training(self, month: str) -> str:
         # The training instance is taken away half-way, as managed Spot may; it goes on from its checkpoint.
