@@ -23,7 +23,7 @@ sandbox: setup  ## the embedded account with the stacks deployed, for the AWS CL
 	@$(BIN)/python -m sandbox up --deploy
 
 test: setup  ## the test suite
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup  ## formatting, lint and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

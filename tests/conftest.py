@@ -86,3 +86,10 @@ def assembly(request: pytest.FixtureRequest) -> Assembly:
     """Both profiles, one after the other: for what must hold in each."""
     chosen: Assembly = request.getfixturevalue(request.param)
     return chosen
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The embedded account's tests come last: once it has run in a process, moto is patched there for good, and the
+    tests that use moto bare must have had their turn. `make test` hands files out in this order.
+    """
+    items.sort(key=lambda item: "sandbox" in item.path.parent.parts[-1:])
