@@ -2,8 +2,8 @@
 
     python -m benchmarks.etl [--times 10] [--keep folder]
 
-Each size runs in a process of its own, Spark's start included, as a job does. The tenfold data are ten years: the
-real year again under other dates, so that days, histories and joins keep their real sizes.
+The jobs run in a process of their own, Spark's start included. The tenfold data are ten years: the real year
+again under other dates, so that days, histories and joins keep their real sizes.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,18 @@ def main() -> None:
         return
     if not (folder / "raw").exists():
         land(folder, options.times)
-    command = [sys.executable, "-m", "benchmarks.etl", "--run", "--times", str(options.times), "--keep", str(folder)]
+    again = ["--run", "--times", str(options.times), "--keep", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.etl", *again]
     subprocess.run(command, cwd=ROOT, check=True)
 
 
 def land(folder: Path, times: int) -> None:
     """The raw zone as the door writes it."""
-    import contracts
-    from contracts.flights import replay
     from shared.rules import InvalidRecordError, dumps, tables
     from shared.tokens import Tokens
+
+    import contracts
+    from contracts.flights import replay
 
     door = tables(contracts.load("flights"), Tokens(b"0" * 64))
     for name, table in door.items():
@@ -75,9 +77,10 @@ def _later(day: str, text: str, copy: int) -> tuple[str, str]:
 
 
 def run(folder: Path, times: int) -> None:
-    import contracts
     from lake import session, storage
     from pyspark.sql import SparkSession
+
+    import contracts
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     contract = contracts.load("flights")
@@ -140,9 +143,8 @@ def _features(spark: Any, contract: dict[str, Any], folder: Path, months: list[s
     }
     (folder / "partitions.json").write_text(json.dumps({"curated": partitions}))
     uri = f"file://{folder}"
-    job.run(
-        spark, contract, run_id="bench", wanted=months, partitions=partitions, features_uri=uri, models_uri=uri
-    )
+    places = {"partitions": partitions, "features_uri": uri, "models_uri": uri}
+    job.run(spark, contract, run_id="bench", wanted=months, **places)
 
 
 if __name__ == "__main__":

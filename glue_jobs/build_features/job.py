@@ -1,4 +1,4 @@
-"""Glue job: curated months into the feature table, below a folder of this run; its quality rules must hold."""
+"""Glue job: curated months into the feature table, below a folder of this run; its rules must hold."""
 
 import sys
 from typing import Any

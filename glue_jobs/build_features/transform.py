@@ -1,15 +1,14 @@
 """Curated tables to features: what was known when each event was due, and the label when it is known.
 
-DataFrame in, DataFrame out. A row never sees the future: joins take rows of its own key or of an earlier hour, and
-histories end with the previous local day, because the same day's labels are still open.
+DataFrame in, DataFrame out. A row never sees the future: joins take rows of its own key or an earlier hour,
+and histories end with the previous local day, because the labels of the same day are still open.
 """
 
 from typing import Any
 
+from lake import months as calendar
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
-
-from lake import months as calendar
 
 LOCAL_DATE = "local_date"
 LABEL = "label"
@@ -19,7 +18,7 @@ JOINED = "_joined_"
 
 
 def features(contract: dict[str, Any], tables: dict[str, DataFrame], months: list[str]) -> DataFrame:
-    """The feature rows of the local `months`, one for each row of the base table, sorted by event within a month."""
+    """The feature rows of the local `months`, one for each row of the base table, sorted by event."""
     steps = contract["features"]
     base = contract["tables"][steps["base"]]
     local_time = F.from_utc_timestamp(F.col(base["event_time"]), contract["time_zone"])
@@ -51,7 +50,7 @@ def lookback_days(contract: dict[str, Any]) -> int:
 def _within(contract: dict[str, Any], months: list[str], days_before: int) -> Column:
     """Whether the event falls into the months, or the local days before one of them.
 
-    As moments in UTC: a column compared with two constants, where a time zone would be worked out for each row.
+    As moments in UTC: compared with two constants, where a time zone would be worked out for each row.
     """
     base = contract["tables"][contract["features"]["base"]]
     moment = F.col(base["event_time"])
@@ -65,8 +64,8 @@ def _within(contract: dict[str, Any], months: list[str], days_before: int) -> Co
 def _join(rows: DataFrame, other: DataFrame, join: dict[str, Any]) -> DataFrame:
     """Adds columns of the one other row with this key; null when there is none.
 
-    The contract's compiler made sure that the columns of the join are the whole key of the other table, so no row
-    is multiplied. `as_of` takes the other row of exactly that many hours before.
+    The contract's compiler made sure that the columns of the join are the whole key of the other table, so no
+    row is multiplied. `as_of` takes the other row of exactly that many hours before.
     """
     pairs = {ours: F.col(theirs) for ours, theirs in join["on"].items()}
     conditions = {ours: F.col(ours) for ours in pairs}
@@ -85,7 +84,7 @@ def _join(rows: DataFrame, other: DataFrame, join: dict[str, Any]) -> DataFrame:
 def _daily(rows: DataFrame, steps: list[dict[str, Any]], problem: str) -> DataFrame:
     """Sum and number of known labels for each combination of all histories' groups and each local day.
 
-    Sums are exact (whole numbers, or decimals for a measured label): no order of rows can change the last bit.
+    Sums are exact (whole numbers, or decimals for a measured label): no order of rows changes the last bit.
     """
     exact = "bigint" if problem == "binary" else "decimal(28,9)"
     groups = sorted({column for step in steps for column in step["group"]})

@@ -1,4 +1,4 @@
-"""Glue job: the curated rows that this run wrote keep the contract's rules, or the run stops and publishes nothing."""
+"""Glue job: what this run wrote keeps the contract's rules, or the run stops and publishes nothing."""
 
 import sys
 from typing import Any

@@ -2,18 +2,17 @@
 
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F
-
 from lake.months import ALL
 from lake.schema import CORRUPT, INGESTED_AT, SOURCE
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
 
 MONTH = "month"
 REASON = "_reason"
 
 
 def with_reason(raw: DataFrame, table: dict[str, Any]) -> DataFrame:
-    """Adds why a row cannot be used; null for a good one. The door lets none of these in, but the lake is open."""
+    """Adds why a row cannot be used; null for a good one. The door lets none in, but the lake is open."""
     reason = F.when(F.col(CORRUPT).isNotNull(), F.lit("not a JSON line of the contract's types"))
     for column, entry in table["columns"].items():
         if entry["required"]:
@@ -25,7 +24,7 @@ def curated(rows: DataFrame, table: dict[str, Any], time_zone: str, months: list
     """The good rows of the local `months` (all of them in a dimension), the newest copy of each key.
 
     Delivery is at least once and late: of several copies the one ingested last wins; the source and then the
-    content decide between copies of one moment, so that every run picks the same. Sorted by key within a month.
+    content decide between copies of one moment, so that every run picks the same. Sorted by key.
     """
     key = table["primary_key"]
     placed = rows.where(F.col(REASON).isNull()).drop(REASON, CORRUPT)
@@ -33,7 +32,9 @@ def curated(rows: DataFrame, table: dict[str, Any], time_zone: str, months: list
     if table["event_time"]:
         placed = placed.where(F.col(MONTH).isin(months))
     newest_first = Window.partitionBy(MONTH, *key).orderBy(
-        F.col(INGESTED_AT).desc_nulls_last(), F.col(SOURCE).desc_nulls_last(), F.xxhash64(*table["columns"]).desc()
+        F.col(INGESTED_AT).desc_nulls_last(),
+        F.col(SOURCE).desc_nulls_last(),
+        F.xxhash64(*table["columns"]).desc(),
     )
     # One shuffle by month serves the window and the files: a month comes out as one sorted file.
     return (

@@ -59,7 +59,7 @@ def looking_back(months: list[str], days: int) -> list[str]:
 
 
 def spans(months: list[str], days_before: int) -> list[tuple[date, date]]:
-    """The half-open spans of days that the months and the days before each of them cover, joined where they touch."""
+    """The half-open spans of days that the months and the days before each cover, joined where they touch."""
     joined: list[tuple[date, date]] = []
     for month in sorted(months):
         start, end = first_day(month) - timedelta(days=days_before), after(month)

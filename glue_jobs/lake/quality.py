@@ -52,7 +52,7 @@ class Report:
             f"{one.table}: got {one.measured}, allowed: {one.rule}" for one in self.outcomes if not one.passed
         ]
         if broken:
-            fix = "look at the rows below curated/<table>/run=<id>/, correct the source and start the run again"
+            fix = "look at the rows below curated/<table>/run=<id>/, mend the source and start the run again"
             raise QualityError(f"{len(broken)} quality rules broken: {'; '.join(broken)}: {fix}")
 
 
@@ -69,7 +69,7 @@ def check(tables: dict[str, DataFrame], rules: dict[str, list[str]]) -> Report:
 
 
 def _measure(rows: DataFrame, rules: list[Rule]) -> dict[str, Any]:
-    """One pass for everything that is a sum; counting distinct keys needs a shuffle, so each key has its own."""
+    """One pass for all that is a sum; counting distinct keys needs a shuffle, so each key has its own."""
     sums = [F.count(F.lit(1)).alias("_rows")]
     for index, rule in enumerate(rules):
         expression = _aggregate(rule)

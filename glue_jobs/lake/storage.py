@@ -1,4 +1,4 @@
-"""Small files and folder lists by URI: s3:// in the lake, file:// on a laptop. Tables are read by Spark itself."""
+"""Small files and folder lists by URI: s3:// in the lake, file:// on a laptop. Spark itself reads tables."""
 
 import json
 from functools import cache

@@ -13,9 +13,9 @@ Partitions = dict[str, dict[str, str]]
 def read_table(
     spark: SparkSession, contract: dict[str, Any], partitions: Partitions, name: str, months: list[str]
 ) -> DataFrame:
-    """The months of a curated table that exist, or the whole dimension; empty with the right columns if none does.
+    """The months of a curated table that exist, or the whole dimension; empty, typed, if none does.
 
-    The newest data may have no outcomes yet, and a dimension may not have come at all: features are then null.
+    The newest data may have no outcomes yet, and a dimension may not have come at all: nulls follow.
     """
     table = contract["tables"][name]
     wanted = months if table["event_time"] else [ALL]
