@@ -49,7 +49,7 @@ def run(
         uri = f"{curated_uri}/curated/{name}/run={run_id}"
         result = curated(observed, table, contract["time_zone"], wanted)
         result.write.mode("overwrite").partitionBy("month").parquet(uri)
-        # Reading raw lines is most of the cost, so rejected rows get a pass of their own only if there are any.
+        # Reading raw lines is most of the cost: rejected rows get a pass of their own only if there are any.
         # Spark drops the counts of a plan that turned out empty, and would wait for them for ever.
         counts = counted.get if storage.folders(f"{uri}/") else {"read": "?", "rejected": "?"}
         print(f"{name}: {counts['read']} rows read, {counts['rejected']} rejected")
