@@ -157,7 +157,7 @@ class DeploySettings:
     max_instances: int  # per variant, for the automatic scaling
     invocations_per_instance: int  # per minute, what the scaling aims at
     challenger_share: float  # of the traffic, while a challenger bakes
-    canary_seconds: int  # how long the alarms watch the canary before the rest follows
+    canary_seconds: int  # from an update, or its canary, to the look at the alarms
     bake_minutes: int  # how long a challenger bakes before it is judged, and between two judgements
     max_bake_checks: (
         int  # a challenger that is not decided by then goes; labels and monthly reports need their time

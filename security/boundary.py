@@ -20,7 +20,7 @@ ACTIONS: dict[str, str] = {
         "GetNamedQuery GetQueryExecution GetQueryResults GetWorkGroup ListNamedQueries "
         "StartQueryExecution StopQueryExecution"
     ),
-    "cloudwatch": "PutMetricData",
+    "cloudwatch": "DescribeAlarms PutMetricData",
     "dynamodb": "DeleteItem GetItem PutItem",
     "ec2": (
         "AssignPrivateIpAddresses CreateNetworkInterface CreateNetworkInterfacePermission CreateTags "

@@ -1,4 +1,4 @@
-"""After each bake: reads the newest report that saw the challenger, answers promote, roll_back or wait."""
+"""After each bake: alarms and the newest report that saw the challenger say promote, roll_back or wait."""
 
 import os
 import re
@@ -9,12 +9,16 @@ from typing import Any
 from shared.aws import objects, read_json
 from shared.environment import contract
 
-from judge_challenger.verdict import Verdict, judge
+from judge_challenger.verdict import Verdict, judge, rings
 
 REPORT = re.compile(r"monitor/(\d{4}-\d{2}-\d{2})/report\.json")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    alarms = event["alarms"]
+    endangered = rings(dict(zip(alarms["names"], alarms["states"], strict=True)))
+    if endangered is not None:
+        return asdict(endangered)
     deployed_at = datetime.fromisoformat(event["deployed_at"])
     bucket = os.environ["MODELS_BUCKET"]
     key = newest_report(bucket, deployed_at)

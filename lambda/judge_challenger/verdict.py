@@ -1,4 +1,4 @@
-"""When a challenger has proved itself on live traffic. Pure: the monitor's report in, verdict out."""
+"""When a challenger has proved itself on live traffic. Pure: alarms and a report in, verdict out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +18,14 @@ class Verdict:
 
     verdict: str
     reason: str
+
+
+def rings(alarms: Mapping[str, str]) -> Verdict | None:
+    """`alarms`: name -> state. Whichever variant fails: the endpoint was well before the challenger came."""
+    ringing = sorted(name for name, state in alarms.items() if state == "ALARM")
+    if not ringing:
+        return None
+    return Verdict(verdict="roll_back", reason=f"alarms ring beside the challenger: {', '.join(ringing)}")
 
 
 def judge(report: Mapping[str, Any], deployed_at: datetime, minimum_labels: int) -> Verdict:

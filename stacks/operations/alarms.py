@@ -127,7 +127,7 @@ def _watch_functions(alerts: Alerts, functions: Mapping[str, ScopedFunction]) ->
 
 
 def watch_endpoint(alerts: Alerts, settings: Settings, endpoint: str) -> list[cloudwatch.Alarm]:
-    """Those that take a deployment back: errors and latency of both variants."""
+    """Those that take a deployment or a challenger back: errors and latency of both variants."""
     guards = []
     for variant in (CHAMPION, CHALLENGER):
         dimensions = {"EndpointName": endpoint, "VariantName": variant}

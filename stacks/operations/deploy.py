@@ -247,6 +247,8 @@ class Deploy(Construct):
         self, resolved: CustomResource, alarms: Sequence[cloudwatch.Alarm]
     ) -> sagemaker.CfnEndpoint:
         policy = guard(self._settings.deploy, [alarm.alarm_name for alarm in alarms])
+        # SageMaker looks at the alarms with the model's role.
+        grants.allow(self.role, ["cloudwatch:DescribeAlarms"], [alarm.alarm_arn for alarm in alarms])
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",

@@ -153,6 +153,7 @@ def capture(deploy: DeploySettings, bucket: str, key_arn: str) -> dict[str, Any]
 def guard(deploy: DeploySettings, alarm_names: Sequence[str]) -> dict[str, Any]:
     """A canary, watched by alarms that take the traffic back; all at once where one instance is the fleet.
 
+    For deployments of the stack, champion to champion: guardrails want the same variants before and after.
     A canary may be half of the new fleet at most, which one instance cannot be.
     """
     routing: dict[str, Any] = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}

@@ -22,7 +22,7 @@ from stacks.operations.definitions.retraining import retraining
 from stacks.operations.deploy import Deploy
 from stacks.operations.ledger import Ledger
 from stacks.operations.neighbours import Lake, Model, Transform
-from stacks.operations.release import ReleaseRequests, guard
+from stacks.operations.release import ReleaseRequests
 from stacks.operations.steps import Steps
 
 HOUR = 3_600
@@ -78,6 +78,8 @@ class Retrain(Construct):
         self.workflow.let_publish(alerts.topic.topic_arn, keys.messages)
         self._let_keep_books(ledger)
         self._let_release(deploy, group_name)
+        alarm_arns = [alarm.alarm_arn for alarm in guards]
+        grants.allow(self.workflow.role, ["cloudwatch:DescribeAlarms"], alarm_arns)
         self.workflow.define(
             retraining(
                 steps.arns,
@@ -110,7 +112,8 @@ class Retrain(Construct):
             model=calls.model(),
             champion_config=calls.champion_config(),
             challenger_config=calls.challenger_config(),
-            guard=guard(settings, [alarm.alarm_name for alarm in guards]),
+            alarms=[alarm.alarm_name for alarm in guards],
+            watch_seconds=settings.canary_seconds,
             champion_parameter=self._deploy.champion.parameter_name,
             model_data_url=calls.model_data_url,
             baseline_uri=calls.baseline_uri,
@@ -130,7 +133,7 @@ class Retrain(Construct):
         data = 2 * cls.data_seconds(settings)
         model = train_seconds + 2 * settings.evaluate.max_run_seconds + 2 * HOUR
         bake = deploy.max_bake_checks * (deploy.bake_minutes * 60 + 1_200)
-        updates = 3 * (4 * HOUR + 4 * deploy.canary_seconds)
+        updates = 3 * (4 * HOUR + deploy.canary_seconds)
         return data + model + bake + updates
 
     def _let_keep_books(self, ledger: Ledger) -> None:

@@ -86,9 +86,17 @@ def test_clients_may_invoke_this_endpoint_and_nothing_else(sandbox: Any) -> None
     assert "endpoint/mlref-sandbox-endpoint" in str(statement["Resource"])
 
 
-def test_deployments_of_the_stack_are_guarded_by_the_same_alarms_as_the_loops(production: Any) -> None:
+def test_deployments_of_the_stack_are_guarded_by_alarms(production: Any) -> None:
     [endpoint] = production.resources("AWS::SageMaker::Endpoint").values()
-    guard = tasks(definitions(production)["retrain"])["Promote"]["Parameters"]["DeploymentConfig"]
-    ours = endpoint["DeploymentConfig"]
-    assert len(ours["AutoRollbackConfiguration"]["Alarms"]) == 4
-    assert ours["BlueGreenUpdatePolicy"] == guard["BlueGreenUpdatePolicy"]
+    guard = endpoint["DeploymentConfig"]
+    assert len(guard["AutoRollbackConfiguration"]["Alarms"]) == 4
+    routing = guard["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert routing["Type"] == "CANARY"
+    assert routing["CanarySize"]["Value"] <= 50, "SageMaker allows half of the fleet at most"
+    assert guard["BlueGreenUpdatePolicy"]["TerminationWaitInSeconds"] <= 3600
+
+
+def test_one_instance_is_moved_all_at_once(sandbox: Any) -> None:
+    [endpoint] = sandbox.resources("AWS::SageMaker::Endpoint").values()
+    policy = endpoint["DeploymentConfig"]["BlueGreenUpdatePolicy"]
+    assert policy["TrafficRoutingConfiguration"]["Type"] == "ALL_AT_ONCE"

@@ -42,7 +42,7 @@ def test_a_refresh_ends_after_publishing_and_takes_no_model_lock(retrain: Defini
 
 
 def test_a_candidate_is_trained_judged_and_promoted_in_this_order(retrain: Definition) -> None:
-    choices = ("TakeModelLock", "Register", "Deployed", "CreateChampionConfig", "NameChampion")
+    choices = ("TakeModelLock", "Register", "Deployed", "CreateChampionConfig", "PromotionSettles")
     way = following(retrain, "Plan", *choices)
     assert in_order(
         way,
@@ -53,9 +53,11 @@ def test_a_candidate_is_trained_judged_and_promoted_in_this_order(retrain: Defin
         "Register",
         "CreateModel",
         "DeployChallenger",
-        "Bake",
+        "Settle",
+        "LookAtAlarms",
         "Judge",
         "Promote",
+        "PromotionAlarms",
         "WriteChampion",
         "Approve",
         "RecordRun",
@@ -123,10 +125,12 @@ def test_the_endpoint_is_restored_from_the_first_update_on_until_the_champion_is
     assert in_order(way, "ChallengerMayServe", "Restore", "RestoreUpdate", "RejectFailed", "FreeData")
     update = states["RestoreUpdate"]["Parameters"]
     assert update["EndpointConfigName.$"] == "$.plan.champion.endpoint_config_name"
-    assert "DeploymentConfig" not in update, "going back waits for no canary"
+    assert "DeploymentConfig" not in update
 
 
-def test_an_update_that_alarms_took_back_is_seen_by_the_configuration_in_service(retrain: Definition) -> None:
+def test_an_update_that_sagemaker_took_back_is_seen_by_the_configuration_in_service(
+    retrain: Definition,
+) -> None:
     for update in ("DeployChallenger", "Promote"):
         compare = retrain["States"][f"{update}Compare"]
         in_service = compare["Choices"][-1]["And"]
@@ -147,20 +151,55 @@ def test_a_challenger_that_is_not_decided_in_time_goes(retrain: Definition) -> N
     assert retrain["States"]["Undecided"]["Parameters"]["verdict"] == "roll_back"
 
 
-def test_guarded_updates_name_the_alarms_that_take_them_back(production: Any) -> None:
-    definition = definitions(production)["retrain"]
-    for name in ("DeployChallenger", "Promote"):
-        guard = definition["States"][name]["Parameters"]["DeploymentConfig"]
-        assert len(guard["AutoRollbackConfiguration"]["Alarms"]) == 4
-        routing = guard["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
-        assert routing["Type"] == "CANARY"
-        assert routing["CanarySize"]["Value"] <= 50, "SageMaker allows half of the fleet at most"
-        assert guard["BlueGreenUpdatePolicy"]["TerminationWaitInSeconds"] <= 3600
+def test_no_update_that_changes_the_variants_asks_for_guardrails(retrain: Definition) -> None:
+    """SageMaker refuses them unless old and new configuration have the same variants."""
+    configs = [
+        state for state in tasks(retrain).values() if state["Resource"].endswith(":createEndpointConfig")
+    ]
+    variants = [
+        [each["VariantName"] for each in config["Parameters"]["ProductionVariants"]] for config in configs
+    ]
+    assert variants == [["champion", "challenger"], ["champion"]]
+    updates = [state for state in tasks(retrain).values() if state["Resource"].endswith(":updateEndpoint")]
+    assert len(updates) == 4
+    for update in updates:
+        assert "DeploymentConfig" not in update["Parameters"]
+        assert [each["MaxAttempts"] for each in update["Retry"]] == [2], (
+            "a refusal looks like a throttled call"
+        )
 
 
-def test_one_instance_is_moved_all_at_once(retrain: Definition) -> None:
-    guard = retrain["States"]["Promote"]["Parameters"]["DeploymentConfig"]
-    assert guard["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]["Type"] == "ALL_AT_ONCE"
+def test_alarms_are_looked_at_soon_after_each_update_and_at_each_check(retrain: Definition) -> None:
+    states = retrain["States"]
+    for wait in ("Settle", "PromotionSettles"):
+        assert states[wait]["Seconds"] == 300
+        assert states[states[wait]["Next"]]["Resource"].endswith(":cloudwatch:describeAlarms")
+    assert states["Bake"]["Next"] == "LookAtAlarms"
+    assert states["LookAtAlarms"]["Next"] == "Judge"
+    assert states["Judge"]["Parameters"]["Payload"]["alarms.$"] == "$.alarms"
+    for look in ("LookAtAlarms", "PromotionAlarms"):
+        assert len(states[look]["Parameters"]["AlarmNames"]) == 4
+
+
+def test_a_promotion_under_alarm_goes_back_before_the_champion_is_written(retrain: Definition) -> None:
+    [rule] = retrain["States"]["PromotionHolds"]["Choices"]
+    assert {"Variable": "$.alarms.ringing", "BooleanEquals": True} in rule["And"]
+    way = following(retrain, rule["Next"], "Reject")
+    assert in_order(way, "PromotionRolledBack", "RollBack", "Reject")
+    assert "WriteChampion" not in way
+
+
+def test_alarms_may_be_read_by_the_run_and_by_the_model_and_no_others(sandbox: Any) -> None:
+    statements = [
+        statement
+        for policy in sandbox.resources("AWS::IAM::Policy").values()
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "cloudwatch:DescribeAlarms"
+    ]
+    assert len(statements) == 2, "the state machine's role, and the role with which SageMaker looks"
+    for statement in statements:
+        assert len(statement["Resource"]) == 4
+        assert "*" not in str(statement["Resource"])
 
 
 def test_schedules_pass_their_own_time_and_go_to_the_dead_letters_when_they_fail(sandbox: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from judge_challenger import handler
-from judge_challenger.verdict import judge
+from judge_challenger.verdict import judge, rings
 
 from tests.any_account import any_account, any_plan
 from tests.any_model import any_contract
@@ -86,10 +86,28 @@ def test_judges_by_loss_labels_and_refusals(given: dict[str, Any], verdict: str,
     assert says in found.reason
 
 
+QUIET = {"names": ["mlref errors", "mlref slow"], "states": ["OK", "INSUFFICIENT_DATA"]}
+
+
+def test_an_alarm_that_rings_rolls_back_whatever_the_report_says() -> None:
+    found = rings({"b": "ALARM", "c": "OK", "a": "ALARM"})
+    assert found is not None
+    assert (found.verdict, found.reason) == ("roll_back", "alarms ring beside the challenger: a, b")
+    assert rings(dict(zip(QUIET["names"], QUIET["states"], strict=True))) is None
+
+
+def test_alarms_come_before_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alarms = {**QUIET, "states": ["OK", "ALARM"]}
+    event = {"plan": any_plan(), "deployed_at": "2024-04-01T12:00:00.000Z", "alarms": alarms}
+    with any_account(any_contract(), tmp_path, monkeypatch) as account:
+        account.put("MODELS", "monitor/2024-04-08/report.json", report())
+        assert handler.handler(event, None)["verdict"] == "roll_back"
+
+
 def test_reads_the_newest_report_that_saw_the_challenger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event = {"plan": any_plan(), "deployed_at": "2024-04-01T12:00:00.000Z"}
+    event = {"plan": any_plan(), "deployed_at": "2024-04-01T12:00:00.000Z", "alarms": QUIET}
     with any_account(any_contract(), tmp_path, monkeypatch) as account:
         account.put("MODELS", "monitor/2024-04-01/report.json", report())
         account.put("MODELS", "monitor/2024-04-09/captures.manifest", [])

@@ -1,14 +1,16 @@
 """Moving the endpoint from one configuration to another, and knowing on which one it ended.
 
-SageMaker shifts the traffic to new instances (blue/green) and goes back by itself when an alarm rings: then
-the endpoint is in service again, on the configuration it had before. So every update ends in a comparison of
-names, not in a status.
+SageMaker starts new instances, moves the traffic to them at once, and goes back by itself when they do not
+start: then the endpoint is in service again, on the configuration it had before. So every update ends in a
+comparison of names, not in a status.
+
+No update of the loop has a DeploymentConfig: each one adds or removes the variant `challenger`, and
+guardrails want the same variants before and after (docs/decisions/0033). The run looks at the alarms instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from stacks.operations.definitions.states import (
     FAILED,
@@ -24,10 +26,6 @@ from stacks.operations.definitions.states import (
 
 POLL_SECONDS = 60
 MOVING = ("Creating", "Updating", "RollingBack", "SystemUpdating")
-# For guardrails the new configuration "must have the same variant name as the old" (AWS, deployment
-# guardrails, exclusions). Ours has `champion` in both; should SageMaker mean the same set of variants, it
-# refuses the call, and the same update goes out without the guardrail.
-REFUSED = ("SageMaker.SageMakerException", "SageMaker.ValidationException")
 
 
 def update(
@@ -35,40 +33,26 @@ def update(
     endpoint: str,
     config: str,
     *,
-    guard: Mapping[str, Any] | None,
     then: str,
     otherwise: str,
     failing: str = FAILED,
 ) -> States:
-    """Four states (five with a guard): update, wait, look, compare.
+    """Four states: update, wait, look, compare.
 
     config     path of the configuration's name
-    guard      DeploymentConfig: how the traffic shifts and which alarms take it back
     otherwise  where to go when the endpoint came to rest on another configuration
     """
-    target = {"EndpointName": endpoint, "EndpointConfigName.$": config}
-    plainly, pause, look, compare = f"{name}Unguarded", f"{name}Moves", f"{name}Look", f"{name}Compare"
-    states: States = {}
-    if guard is not None:
-        states |= task(
+    pause, look, compare = f"{name}Moves", f"{name}Look", f"{name}Compare"
+    return {
+        **task(
             name,
             "aws-sdk:sagemaker:updateEndpoint",
-            {**target, "DeploymentConfig": dict(guard)},
+            {"EndpointName": endpoint, "EndpointConfigName.$": config},
             then=pause,
             seconds=120,
-            caught=dict.fromkeys(REFUSED, plainly),
             failing=failing,
+            # A refusal has the name of a throttled call, SageMaker.SageMakerException: it is repeated too.
             attempts=2,
-        )
-    return {
-        **states,
-        **task(
-            plainly if guard is not None else name,
-            "aws-sdk:sagemaker:updateEndpoint",
-            target,
-            then=pause,
-            seconds=120,
-            failing=failing,
         ),
         **wait(pause, POLL_SECONDS, then=look),
         **look_at(look, endpoint, then=compare, failing=failing),
@@ -82,7 +66,7 @@ def update(
 
 
 def restore(name: str, endpoint: str, config: str, *, then: str, otherwise: str, failing: str) -> States:
-    """Wait until the endpoint rests, then put it on `config`, at once and unguarded, unless it is there.
+    """Wait until the endpoint rests, then put it on `config`, unless it is there.
 
     SageMaker accepts no update while another one runs, and asks for a configuration new to the endpoint.
     """
@@ -100,7 +84,6 @@ def restore(name: str, endpoint: str, config: str, *, then: str, otherwise: str,
             f"{name}Update",
             endpoint,
             config,
-            guard=None,
             then=then,
             otherwise=otherwise,
             failing=failing,
@@ -128,4 +111,21 @@ def look_at(
         keep=keep,
         into="$.serving" if count_instances else "$.endpoint",
         failing=failing,
+    )
+
+
+def look_at_alarms(name: str, alarms: Sequence[str], *, then: str) -> States:
+    """Names and states of the endpoint's alarms, in the same order, and whether one of them rings."""
+    return task(
+        name,
+        "aws-sdk:cloudwatch:describeAlarms",
+        {"AlarmNames": list(alarms), "AlarmTypes": ["MetricAlarm"]},
+        then=then,
+        seconds=60,
+        keep={
+            "names.$": "$.MetricAlarms[*].AlarmName",
+            "states.$": "$.MetricAlarms[*].StateValue",
+            "ringing.$": "States.ArrayContains($.MetricAlarms[*].StateValue, 'ALARM')",
+        },
+        into="$.alarms",
     )

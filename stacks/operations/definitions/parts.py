@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,8 @@ class Release:
     model: Request
     champion_config: Request
     challenger_config: Request
-    guard: Request
+    alarms: Sequence[str]  # names: what rings rolls the challenger back
+    watch_seconds: int  # from an update to the first look at them
     champion_parameter: str
     model_data_url: str  # intrinsic functions that give the URIs of the run's model
     baseline_uri: str  # ... and of the statistics that its monitoring compares with

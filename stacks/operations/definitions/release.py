@@ -16,6 +16,7 @@ from stacks.operations.definitions.states import (
     choose,
     count,
     equals,
+    is_true,
     note,
     task,
     wait,
@@ -52,14 +53,13 @@ def challenge(release: Release, *, start: str, then: str, rolled_back: str) -> S
             "DeployChallenger",
             release.endpoint,
             "$.plan.challenger_config_name",
-            guard=release.guard,
             then="Deployed",
             otherwise=rolled_back,
         ),
         **note("Deployed", {"restore": True, "at.$": "$$.State.EnteredTime"}, into="$.deployment", then=then),
         **note(
             rolled_back,
-            {"verdict": "roll_back", "reason": "an alarm rang while the challenger was deployed"},
+            {"verdict": "roll_back", "reason": "the challenger did not come into service"},
             into="$.judgement",
             then="RollBack",
         ),
@@ -67,15 +67,20 @@ def challenge(release: Release, *, start: str, then: str, rolled_back: str) -> S
 
 
 def bake(functions: Functions, release: Release, *, start: str, promote: str, roll_back: str) -> States:
-    """Both models answer; labels and alarms decide. Who is not decided in time has not proved itself."""
+    """Both models answer; labels and alarms decide. Who is not decided in time has not proved itself.
+
+    The first look comes soon after the update, for the alarms' sake, and does not count as a check.
+    """
     undecided = f"not decided after {release.max_checks} checks, {release.bake_seconds // 60} minutes apart"
     return {
-        **note(start, {"value": 0}, into="$.checks", then="Bake"),
-        **wait("Bake", release.bake_seconds, then="Judge"),
+        **note(start, {"value": -1}, into="$.checks", then="Settle"),
+        **wait("Settle", release.watch_seconds, then="LookAtAlarms"),
+        **wait("Bake", release.bake_seconds, then="LookAtAlarms"),
+        **endpoint.look_at_alarms("LookAtAlarms", release.alarms, then="Judge"),
         **call(
             "Judge",
             functions.judge_challenger,
-            {"plan.$": "$.plan", "deployed_at.$": "$.deployment.at"},
+            {"plan.$": "$.plan", "deployed_at.$": "$.deployment.at", "alarms.$": "$.alarms"},
             then="CountCheck",
             keep={"verdict.$": "$.Payload.verdict", "reason.$": "$.Payload.reason"},
             into="$.judgement",
@@ -113,13 +118,15 @@ def promote(release: Release, *, start: str, then: str, rolled_back: str) -> Sta
             "Promote",
             release.endpoint,
             "$.plan.champion_config_name",
-            guard=release.guard,
-            then="NameChampion",
+            then="PromotionSettles",
             otherwise=rolled_back,
         ),
+        **wait("PromotionSettles", release.watch_seconds, then="PromotionAlarms"),
+        **endpoint.look_at_alarms("PromotionAlarms", release.alarms, then="PromotionHolds"),
+        **choose("PromotionHolds", (is_true("$.alarms.ringing"), rolled_back), otherwise="NameChampion"),
         **note(
             rolled_back,
-            {"verdict": "roll_back", "reason": "an alarm rang while the challenger was promoted"},
+            {"verdict": "roll_back", "reason": "an alarm rang, or the update failed, at its promotion"},
             into="$.judgement",
             then="RollBack",
         ),

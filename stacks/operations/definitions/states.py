@@ -16,6 +16,7 @@ States = dict[str, State]
 
 # What may pass when it is tried again, by service: throttling and faults of the service itself.
 TRANSIENT: Mapping[str, tuple[str, ...]] = {
+    "cloudwatch": ("CloudWatch.CloudWatchException",),
     "lambda": (
         "Lambda.ClientExecutionTimeoutException",
         "Lambda.ServiceException",
@@ -159,7 +160,7 @@ def succeed(name: str) -> States:
 
 
 def fail(name: str) -> States:
-    """An error name of our own: names that begin with `States.` are the service's; the true one is in the cause."""
+    """An error name of our own, as `States.` begins the service's; the true one is in the cause."""
     cause = "States.Format('{}: {}', $.failure.error, $.failure.cause)"
     return {name: {"Type": "Fail", "Error": "RunFailed", "CausePath": cause}}
 
