@@ -7,7 +7,7 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth snapshots bench lock clean
+.PHONY: help setup demo sandbox test lint synth snapshots diagram bench lock clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ synth: setup  ## CloudFormation templates into cdk.out, checked by cdk-nag and t
 
 snapshots: setup  ## rewrite tests/snapshots after a change that was meant; review reads the diff
 	@UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests -m "not journey" -k "snapshot or logical_id" $(PYTEST_ARGS)
+
+diagram: setup  ## draw the generated parts of docs/architecture.md again, from the templates
+	@$(BIN)/python scripts/diagram.py
 
 bench: setup  ## the measured figures of docs/architecture.md
 	@$(BIN)/python -m benchmarks
