@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from sandbox import clock, work
 from sandbox.account import client
 from sandbox.engines import state_calls, state_jsonata
+from stacks.operations.definitions.endpoint import look_at_alarms
 from tests.sandbox.flow_account import (
     ARN,
     account,
@@ -184,6 +185,45 @@ def test_sdk_integrations_speak_pascal_case_and_text_times(once: Any) -> None:
     assert missing["error"] == "Ssm.ParameterNotFoundException"
     misspelled = once(task("aws-sdk:ssm:getParameter", {"name": "p"}))
     assert misspelled["error"] == "States.Runtime"
+
+
+def test_the_runs_look_at_alarms_needs_these_alarms_and_no_others(fresh: None) -> None:
+    alarms = client("cloudwatch")
+    names = [f"mlref deploy: {title}" for title in ("one", "two", "three")]
+    for name in names:
+        alarms.put_metric_alarm(
+            AlarmName=name,
+            Namespace="N",
+            MetricName="M",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=0,
+            ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData="ignore",
+        )
+    alarms.set_alarm_state(AlarmName=names[1], StateValue="ALARM", StateReason="test")
+    role = any_role("watcher", "states.amazonaws.com")
+    grant = {
+        "Effect": "Allow",
+        "Action": "cloudwatch:DescribeAlarms",
+        "Resource": [f"arn:aws:cloudwatch:us-east-1:123456789012:alarm:{name}" for name in names[:2]],
+    }
+    client("iam").put_role_policy(
+        RoleName="watcher",
+        PolicyName="alarms",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [grant]}),
+    )
+    ends = {"Done": PASS, "Failed": {"Type": "Fail", "Error": "Refused"}}
+    look = look_at_alarms("Look", names[:2], then="Done")
+    found = json.loads(run(any_machine("looks", look | ends, role))["output"])["alarms"]
+    assert dict(zip(found["names"], found["states"], strict=True))[names[1]] == "ALARM"
+    assert found["ringing"] is True
+    alarms.set_alarm_state(AlarmName=names[1], StateValue="OK", StateReason="test")
+    quiet = json.loads(run(any_machine("quiet", look | ends, role))["output"])["alarms"]
+    assert quiet["ringing"] is False
+    other = look_at_alarms("Look", names, then="Done")
+    assert run(any_machine("others", other | ends, role))["error"] == "Refused"
 
 
 def test_object_bodies_travel_as_json(once: Any) -> None:
