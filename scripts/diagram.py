@@ -72,7 +72,7 @@ KIND_WORDS = {
 NAMED_BY = ("EndpointName", "ModelPackageGroupName", "Name", "StateMachineName")
 
 # States that only wait for an update of the endpoint: drawn as part of the state that they are named after.
-POLLING = re.compile(r"(?<=[a-z])(Moves|Look|Compare|Unguarded|Await|Resting|Update)$")
+POLLING = re.compile(r"(?<=[a-z])(Moves|Look|Compare|Await|Resting|Update)$")
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
