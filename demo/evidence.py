@@ -41,7 +41,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
     executions = _executions(story)
     return {
         "contract": contract["name"],
-        "summary": _summary(story, runs, months),
+        "summary": _summary(story, runs),
         "tiles": _tiles(facts, ingest, runs, record, story),
         "events": told.events,
         "metrics": SHOWN[contract["model"]["problem"]],
@@ -69,7 +69,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _months(story: Story, frozen: str | None) -> list[dict[str, Any]]:
     """Frozen, live and rule on the same rows: those that the champion variant answered and whose label is known."""
-    agreed = agreement.ModelContract.of(story.contract)
+    agreed = agreement.parse(story.contract)
     rule = models.RuleModel(content=rules.rule_model(story.contract))
     reports = _reports(story.analyst)
     rows = []
@@ -273,7 +273,7 @@ def _ingest(story: Story) -> list[dict[str, Any]]:
 # -- words
 
 
-def _summary(story: Story, runs: list[dict[str, Any]], months: list[dict[str, Any]]) -> str:
+def _summary(story: Story, runs: list[dict[str, Any]]) -> str:
     said = _count_words(runs)
     return (
         f"{story.contract['name']}, {story.plot.start} to {story.plot.end}: {sum(story.told.sent.values()):,} records went "

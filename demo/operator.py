@@ -50,6 +50,11 @@ class Operator:
                     )
         return sorted(found, key=lambda each: each["started"])
 
+    def is_running(self, machine: str) -> bool:
+        """Also while a challenger bakes."""
+        arn = self.machines[machine]
+        return bool(self._states.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"])
+
     def output(self, arn: str) -> dict[str, Any]:
         """What an execution that succeeded returned; anything else is an error of the story, with its cause."""
         told = self._states.describe_execution(executionArn=arn)

@@ -86,6 +86,7 @@ class Story:
         self.analyst = Analyst(site, outputs)
         self.operator = Operator(site, outputs)
         self.source = Source(contract, plot.start, plot.end)
+        self._tried_bad_model = False
         self._seen_alarms: set[str] = set()
         self._seen_executions: set[str] = set()
         self._seen_runs: set[str] = set()
@@ -227,12 +228,13 @@ class Story:
         self.account.ask("flush-captures")
         self._move_to(instant(after, day=2, hour=8))  # past the monitoring, and what it starts
         self._move_to(instant(after, day=4, hour=8))  # past the next look at a challenger
-        if first:
+        if not self._tried_bad_model and not self.operator.is_running("retraining"):
             self._bad_model()
         return self._standing()
 
     def _bad_model(self) -> None:
-        """Someone retrains with settings that cannot learn; the gate has to say no."""
+        """Someone retrains with settings that cannot learn; the gate has to say no. Once, when no challenger bakes."""
+        self._tried_bad_model = True
         self._retrain(
             {"trigger": "manual", "action": "retrain", "hyperparameters": {"num_round": "1", "eta": "0.01"}}
         )
