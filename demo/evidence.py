@@ -107,10 +107,8 @@ def _measured(agreed: agreement.ModelContract, part: frame.Frame, score: np.ndar
     """Metric -> value with a 95 % interval by a jackknife over days, as rows of one day share its weather."""
     days, codes = np.unique(part.date, return_inverse=True)
 
-    def measure(weight: np.ndarray) -> dict[str, float | None]:
-        return metrics.measure(agreed.problem, part.label, score, weight=weight)
-
-    whole = measure(np.ones(len(part)))
+    measure = metrics.Measure(agreed.problem, part.label, score)
+    whole = measure()
     left_out = [measure((codes != day).astype(float)) for day in range(len(days))]
     return {
         **{name: _interval(value, [each[name] for each in left_out]) for name, value in whole.items()},

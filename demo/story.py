@@ -236,7 +236,11 @@ class Story:
         """Someone retrains with settings that cannot learn; the gate has to say no. Once, when no challenger bakes."""
         self._tried_bad_model = True
         self._retrain(
-            {"trigger": "manual", "action": "retrain", "hyperparameters": {"num_round": "1", "eta": "0.01"}}
+            {
+                "trigger": "manual",
+                "action": "retrain",
+                "hyperparameters": {"num_round": "8", "max_depth": "1"},
+            }
         )
 
     # -- what the chapters are made of
