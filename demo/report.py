@@ -39,7 +39,7 @@ def draw(evidence: dict[str, Any]) -> dict[str, bytes]:
     months = evidence["months"]
     figures = {"timeline": charts.timeline(evidence["events"], "What happened, on the account's clock")}
     for metric in evidence["metrics"]:
-        figures[metric] = charts.quality_over_months(months, metric, TITLES.get(metric, metric).capitalize())
+        figures[metric] = charts.quality_over_months(months, metric, _sentence(TITLES.get(metric, metric)))
     figures["rate"] = charts.rate_over_months(
         months, "Predicted and observed, by month", evidence["label_unit"]
     )
@@ -91,3 +91,8 @@ def render(evidence: dict[str, Any], figures: dict[str, bytes]) -> str:
         for name, image in figures.items()
     }
     return environment.get_template("report.html.j2").render(evidence=evidence, images=images)
+
+
+def _sentence(text: str) -> str:
+    """First letter upper case, the rest as it is: `capitalize` would write ROC as roc."""
+    return text[:1].upper() + text[1:]
