@@ -20,6 +20,7 @@ PARTS = (
     "sandbox.conduct",
     "sandbox.speed",
     "sandbox.gaps",
+    "sandbox.strictness",
     "sandbox.cloudformation.api",
     *(f"sandbox.engines.{name}" for name in ENGINES),
 )

@@ -283,7 +283,7 @@ def _describe_stack_resources(call: Call) -> Any:
     found = [
         describe.resource(stack, resource)
         for stack in candidates
-        for resource in stack.resources.values()
+        for resource in stack.told
         if logical in (None, resource.logical_id)
     ]
     return {"StackResources": found}
@@ -291,7 +291,7 @@ def _describe_stack_resources(call: Call) -> Any:
 
 def _list_stack_resources(call: Call) -> Any:
     stack = operations.find(call.get("StackName"))
-    found = [describe.resource_summary(resource) for resource in stack.resources.values()]
+    found = [describe.resource_summary(resource) for resource in stack.told]
     return _page("StackResourceSummaries", found, call)
 
 

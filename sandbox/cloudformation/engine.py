@@ -293,6 +293,7 @@ class Engine:
             stack.set_resource(resource, "DELETE_COMPLETE")
         if forget:
             stack.resources.pop(resource.logical_id, None)
+            stack.former[resource.logical_id] = resource
 
     def _delete(self, resource: Resource) -> None:
         try:

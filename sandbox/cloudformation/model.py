@@ -95,6 +95,7 @@ class Stack:
     reason: str | None = None
     token: str | None = None
     resources: dict[str, Resource] = field(default_factory=dict)
+    former: dict[str, Resource] = field(default_factory=dict)  # deleted or skipped; told while the stack goes
     outputs: list[Output] = field(default_factory=list)
     imports: set[str] = field(default_factory=set)
     events: list[Event] = field(default_factory=list)
@@ -107,6 +108,12 @@ class Stack:
     @property
     def busy(self) -> bool:
         return self.status.endswith("_IN_PROGRESS") and self.status != "REVIEW_IN_PROGRESS"
+
+    @property
+    def told(self) -> list[Resource]:
+        """The resources that the API lists: of a stack that goes or is gone, those that went before too."""
+        going = self.former if self.status.startswith(("DELETE_", "ROLLBACK_")) else {}
+        return list({**going, **self.resources}.values())
 
     @property
     def exports(self) -> dict[str, str]:

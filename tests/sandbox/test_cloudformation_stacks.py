@@ -71,6 +71,22 @@ def test_failed_create_keeps_what_the_template_retains(stacks: Any) -> None:
     assert "only-if-made" not in queue_names()
 
 
+def test_deleted_stack_tells_by_its_id_what_it_left_behind(stacks: Any) -> None:
+    kept = {**any_queue(QueueName="left-behind"), "DeletionPolicy": "Retain"}
+    made = stacks.create_stack(StackName="told", TemplateBody=template({"Kept": kept, "Gone": any_queue()}))
+    assert "Kept" in {
+        r["LogicalResourceId"]
+        for r in stacks.list_stack_resources(StackName="told")["StackResourceSummaries"]
+    }
+    stacks.delete_stack(StackName="told")
+    found = stacks.list_stack_resources(StackName=made["StackId"])["StackResourceSummaries"]
+    assert {r["LogicalResourceId"]: r["ResourceStatus"] for r in found} == {
+        "Kept": "DELETE_SKIPPED",
+        "Gone": "DELETE_COMPLETE",
+    }
+    assert "left-behind" in queue_names()
+
+
 def test_on_failure_do_nothing_leaves_everything(stacks: Any) -> None:
     resources = {"Queue": any_queue(QueueName="left"), "Bad": {**BROKEN, "DependsOn": "Queue"}}
     stacks.create_stack(StackName="stays", TemplateBody=template(resources), OnFailure="DO_NOTHING")
