@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_glue as glue
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -43,6 +44,9 @@ class Catalogue(Construct):
         self.database = glue.Database(
             self, "Database", database_name=database_name, description=f"Contract {contract['name']}"
         )
+        # The L2 retains it. Its tables go with the stack, and an empty database of that name would be in the
+        # way of the next deployment.
+        self.database.apply_removal_policy(RemovalPolicy.DESTROY)
         self.tables = {
             name: self._table(
                 name,
