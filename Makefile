@@ -7,11 +7,11 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth snapshots diagram bench lock clean
+.PHONY: help setup demo sandbox test lint synth destroy snapshots diagram bench lock clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  options: PROFILE=sandbox|production (synth), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
+	@echo "  options: PROFILE=sandbox|production (synth, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
 
 setup:  ## the virtual environment, Node and the CDK command line (the others call it)
 	@$(PYTHON) scripts/setup.py
@@ -30,6 +30,9 @@ lint: setup  ## formatting, lint and types
 
 synth: setup  ## CloudFormation templates into cdk.out, checked by cdk-nag and the CDK's linter
 	@node_modules/.bin/cdk synth --quiet --context profile=$(PROFILE) && ls -1 cdk.out/*.template.json
+
+destroy: setup  ## delete a deployment from the account of your credentials, after a yes (PROFILE=sandbox; YES=1: without)
+	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(YES),--yes)
 
 snapshots: setup  ## rewrite tests/snapshots after a change that was meant; review reads the diff
 	@UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests -m "not journey" -k "snapshot or logical_id" $(PYTEST_ARGS)

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STACK_CODE = {"aws_cdk", "cdk_nag", "constructs", "stacks", "security", "settings", "app", "bundles"}
-ELSEWHERE = {"sandbox", "demo", "tests", "benchmarks"}
+ELSEWHERE = {"sandbox", "demo", "tests", "benchmarks", "deployment"}
 FORBIDDEN = {
     "lambda": STACK_CODE | ELSEWHERE | {"contracts"},
     "glue_jobs": STACK_CODE | ELSEWHERE | {"contracts", "pandas"},
@@ -22,7 +22,8 @@ FORBIDDEN = {
     "security": {"stacks", "settings", "app", "bundles", "contracts", "boto3"} | ELSEWHERE,
     "stacks": {"app", "contracts", "boto3"} | ELSEWHERE,
     "contracts": STACK_CODE | ELSEWHERE | {"boto3"},
-    "sandbox": {"stacks", "security", "settings", "app", "bundles"} | {"demo", "tests", "benchmarks"},
+    "deployment": STACK_CODE | (ELSEWHERE - {"deployment"}) | {"contracts"},
+    "sandbox": {"stacks", "security", "settings", "app", "bundles"} | (ELSEWHERE - {"sandbox"}),
 }
 # What synthesis is made of: what these read, the template depends on.
 SYNTHESIS = ["app.py", "settings.py", "bundles.py", "security", "stacks"]
@@ -100,6 +101,13 @@ def test_functions_need_nothing_but_python_and_boto3() -> None:
     packages = {path.parent.name for path in (ROOT / "lambda").glob("*/__init__.py")}
     allowed = set(sys.stdlib_module_names) | packages | {"boto3", "botocore"}
     needed = {name.partition(".")[0] for path in python_files("lambda") for name in imports(path)}
+    assert needed - allowed == set()
+
+
+def test_deletion_needs_nothing_but_python_and_boto3() -> None:
+    """Whoever has to take a deployment away need not be able to build it, but for the CDK's CLI."""
+    allowed = set(sys.stdlib_module_names) | {"boto3", "botocore", "deployment"}
+    needed = {name.partition(".")[0] for path in python_files("deployment") for name in imports(path)}
     assert needed - allowed == set()
 
 

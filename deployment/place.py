@@ -1,0 +1,48 @@
+"""Where a deletion works: the account, Region and caller that the environment's credentials lead to."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import NoRegionError
+
+# Deleting calls a service some thousand times: what AWS throttles is asked again, more and more slowly.
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 8}, connect_timeout=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    account: str
+    region: str
+    caller: str  # ARN
+    session: boto3.Session
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def partition(self) -> str:
+        """`aws`, or the one of China or of the US government."""
+        return self.caller.split(":")[1]
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self.session.client(service, config=_CONFIG)
+        return self._clients[service]
+
+    def environment(self) -> dict[str, str]:
+        """For the CDK CLI: the same credentials, and the same Region, for which it has other variables."""
+        return {**os.environ, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
+
+
+def here() -> Place:
+    # boto3 by itself reads only the older AWS_DEFAULT_REGION, the CDK CLI both.
+    session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    if session.region_name is None:
+        raise NoRegionError()
+    identity = session.client("sts", config=_CONFIG).get_caller_identity()
+    return Place(
+        account=identity["Account"], region=session.region_name, caller=identity["Arn"], session=session
+    )
