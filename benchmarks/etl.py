@@ -128,7 +128,8 @@ def _clean(spark: Any, contract: dict[str, Any], folder: Path, months: list[str]
     from clean_events import job
 
     uri = f"file://{folder}"
-    job.run(spark, contract, run_id="bench", wanted=months, raw_uri=uri, curated_uri=uri)
+    wanted = {name: months if table["event_time"] else ["all"] for name, table in contract["tables"].items()}
+    job.run(spark, contract, run_id="bench", wanted=wanted, raw_uri=uri, curated_uri=uri)
 
 
 def _features(spark: Any, contract: dict[str, Any], folder: Path, months: list[str]) -> None:

@@ -7,24 +7,25 @@ from awsglue.context import GlueContext
 from awsglue.utils import getResolvedOptions
 from lake import months, schema, session, storage
 from lake.quality import check
-from lake.tables import Partitions, read_table
+from lake.tables import Partitions, read_table, written_by
 from pyspark.context import SparkContext
 from pyspark.sql import SparkSession
 
 from build_features.transform import features, lookback_days
 
-ARGUMENTS = ["run_id", "contract_uri", "partitions_uri", "feature_months", "features_bucket", "models_bucket"]
+ARGUMENTS = ["run_id", "contract_uri", "partitions_uri", "features_bucket", "models_bucket"]
 
 
 def main() -> None:
     arguments = getResolvedOptions(sys.argv, ARGUMENTS)
     spark = session.configure(GlueContext(SparkContext.getOrCreate()).spark_session)
+    partitions = storage.read_json(arguments["partitions_uri"])
     run(
         spark,
         storage.read_json(arguments["contract_uri"]),
         run_id=arguments["run_id"],
-        wanted=months.parse(arguments["feature_months"]),
-        partitions=storage.read_json(arguments["partitions_uri"])["curated"],
+        wanted=written_by(arguments["run_id"], partitions["features"]),
+        partitions=partitions["curated"],
         features_uri=f"s3://{arguments['features_bucket']}",
         models_uri=f"s3://{arguments['models_bucket']}",
     )

@@ -5,13 +5,13 @@ from typing import Any
 
 from awsglue.context import GlueContext
 from awsglue.utils import getResolvedOptions
-from lake import months, session, storage
+from lake import session, storage
 from lake.quality import check
-from lake.tables import Partitions, read_table
+from lake.tables import Partitions, read_table, written_by
 from pyspark.context import SparkContext
 from pyspark.sql import SparkSession
 
-ARGUMENTS = ["run_id", "contract_uri", "partitions_uri", "months", "models_bucket"]
+ARGUMENTS = ["run_id", "contract_uri", "partitions_uri", "models_bucket"]
 
 
 def main() -> None:
@@ -21,7 +21,6 @@ def main() -> None:
         spark,
         storage.read_json(arguments["contract_uri"]),
         run_id=arguments["run_id"],
-        wanted=months.parse(arguments["months"]),
         partitions=storage.read_json(arguments["partitions_uri"])["curated"],
         models_uri=f"s3://{arguments['models_bucket']}",
     )
@@ -32,12 +31,16 @@ def run(
     contract: dict[str, Any],
     *,
     run_id: str,
-    wanted: list[str],
     partitions: Partitions,
     models_uri: str,
 ) -> None:
-    """Checks the `wanted` months of each table and whole dimensions; quality.json says what was measured."""
-    tables = {name: read_table(spark, contract, partitions, name, wanted) for name in contract["tables"]}
+    """Checks what this run wrote of each table; quality.json says what was measured."""
+    wanted = {name: written_by(run_id, partitions.get(name, {})) for name in contract["tables"]}
+    tables = {
+        name: read_table(spark, contract, partitions, name, months)
+        for name, months in wanted.items()
+        if months
+    }
     report = check(tables, contract["quality"])
     storage.write_json(f"{models_uri}/runs/{run_id}/quality.json", report.content())
     report.require()

@@ -10,14 +10,6 @@ class MonthError(ValueError):
     """A month that is none."""
 
 
-def parse(text: str) -> list[str]:
-    """The months of a job argument such as "2013-01,2013-02", in order; none for an empty one."""
-    months = sorted({part.strip() for part in text.split(",") if part.strip()})
-    for month in months:
-        first_day(month)
-    return months
-
-
 def first_day(month: str) -> date:
     try:
         if len(month) != 7:

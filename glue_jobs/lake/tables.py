@@ -10,6 +10,11 @@ from lake.months import ALL
 Partitions = dict[str, dict[str, str]]
 
 
+def written_by(run_id: str, months: dict[str, str]) -> list[str]:
+    """Of a table's months those whose folder is the run's own: what it writes, or has written."""
+    return sorted(month for month, uri in months.items() if f"/run={run_id}/" in uri)
+
+
 def read_table(
     spark: SparkSession, contract: dict[str, Any], partitions: Partitions, name: str, months: list[str]
 ) -> DataFrame:

@@ -58,19 +58,8 @@ def local_months(utc_day: date, zone: str) -> set[str]:
     return {month_of(day) for day in near}
 
 
-def months_to_rebuild(
-    fresh_days: Iterable[date], known: Set[str], through: date, lateness_days: int, zone: str
-) -> set[str]:
-    """Months with new raw records, and those of the last days, whose records may still be on their way.
-
-    known  months of which there are raw records at all
-    """
-    fresh = {month for day in fresh_days for month in local_months(day, zone)}
-    late = months_of(through - lateness_days * DAY, through)
-    possible = {month for month in known if first_day(month) < through}
-    wanted = (fresh | late) & possible
-    # Nothing new and nothing late: the last month again, which changes nothing and keeps the run whole.
-    return wanted or ({max(possible)} if possible else set())
+def months_of_days(days: Iterable[date], zone: str) -> set[str]:
+    return {month for day in days for month in local_months(day, zone)}
 
 
 def with_followers(months: Set[str], available: Set[str]) -> set[str]:

@@ -1,6 +1,8 @@
-"""First step of every run: decides what data it uses, what it rebuilds and how what it makes is called.
+"""First step of every run: what it is called, which data it uses, and what it rebuilds.
 
-Writes runs/<run_id>/manifest.json and partitions.json, with which the run can be repeated.
+A run with data calls twice: for its names, and under the data lock for its data, as another run may have
+published in between. Writes below runs/<run_id>/: manifest.json and partitions.json, with which the run can be
+repeated, and raw_seen.json for the next run.
 """
 
 import os
@@ -11,12 +13,11 @@ from typing import Any
 from shared.aws import client, write_json
 from shared.environment import contract
 
-from plan_run import lake, request
+from plan_run import lake, request, work
 from plan_run.calendar_months import (
     first_day,
-    local_months,
     month_of,
-    months_to_rebuild,
+    months_of_days,
     windows,
     with_followers,
 )
@@ -41,7 +42,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         plan["monitor"] = monitoring(asked, agreed["lateness_days"], published, serving)
         write_json(os.environ["MODELS_BUCKET"], f"runs/{asked.run_id}/manifest.json", {"plan": plan})
         return plan
-    return _with_data(plan, asked, agreed)
+    return plan if event.get("step") == "names" else _with_data(plan, asked, agreed)
 
 
 def _named(
@@ -54,6 +55,7 @@ def _named(
     model = f"{prefix}-{asked.run_id}"
     now = int(asked.started_at.timestamp())
     return {
+        "request": asked.event,
         "run_id": asked.run_id,
         "action": asked.action,
         "trigger": asked.trigger,
@@ -71,54 +73,50 @@ def _named(
 
 
 def _with_data(plan: dict[str, Any], asked: request.Request, agreed: Mapping[str, Any]) -> dict[str, Any]:
-    raw, published = lake.raw(agreed["tables"]), lake.catalogue(agreed["tables"])
-    base, zone = agreed["features"]["base"], agreed["time_zone"]
-    known = {month for day in raw.days(base) for month in local_months(day, zone)}
-    if not any(day < asked.through for day in raw.days(base)):
+    tables, base = agreed["tables"], agreed["features"]["base"]
+    raw, published = lake.raw(tables, lake.last_seen()), lake.catalogue(tables)
+    if not any(day < asked.through for day in raw.dates(base)):
         raise NoDataError(
             f"there is no raw object of {base} before {asked.through}, looked below "
             f"s3://{os.environ['RAW_BUCKET']}/raw/{base}/: send records first, or choose a later `through`"
         )
+    wanted = work.to_rebuild(raw, agreed, asked.through, asked.months)
+    if asked.months and not any(wanted.values()):
+        there = ", ".join(sorted(months_of_days(raw.dates(base), agreed["time_zone"])))
+        raise NoDataError(
+            f"months: got {', '.join(asked.months)}, of which there is nothing before {asked.through}; "
+            f"there are raw records of {base} in {there}"
+        )
+    merged = _partitions(published, wanted, plan["run_id"])
     # What one table got anew can change the features of a month, whichever table it is.
-    fresh = raw.fresh_days(lake.last_refresh())
-    months = set(asked.months or ()) or months_to_rebuild(
-        fresh, known, asked.through, agreed["lateness_days"], zone
-    )
-    merged = _partitions(published, raw, agreed["tables"], months, plan["run_id"], zone)
+    months = {month for chosen in wanted.values() for month in chosen} - {lake.ALL}
     available = {month for month in merged["curated"].get(base, {}) if first_day(month) < asked.through}
     feature_months = with_followers(months, available)
     features = {month: _uri("FEATURES_BUCKET", "features", plan["run_id"], month) for month in feature_months}
     merged["features"] = {**published["features"], **features}
-    dates = _dates(asked, agreed, raw.days(base), set(merged["features"]))
+    dates = _dates(asked, agreed, raw.dates(base), set(merged["features"]))
     folder, bucket = f"runs/{plan['run_id']}", os.environ["MODELS_BUCKET"]
     plan |= {
-        "months": ",".join(sorted(months)),
-        "feature_months": ",".join(sorted(feature_months)),
+        "has_new_data": any(wanted.values()),
+        "months": ",".join(sorted(months)) or "none",
+        "feature_months": ",".join(sorted(feature_months)) or "none",
         "partitions_uri": write_json(bucket, f"{folder}/partitions.json", merged),
         **dates,
         "hyperparameters": {"run_id": plan["run_id"], **dates, **asked.hyperparameters},
     }
-    manifest = {"format": 1, "plan": plan, "contract": agreed["name"], "raw_seen": str(raw.seen)}
+    left = work.left(raw, wanted, agreed)
+    seen = lake.Seen(until=raw.until, recent=raw.recent, left=left)
+    write_json(bucket, f"{folder}/raw_seen.json", seen.to_json())
+    manifest = {"format": 1, "plan": plan, "contract": agreed["name"], "raw_seen": str(raw.until)}
     write_json(bucket, f"{folder}/manifest.json", manifest)
     return plan
 
 
-def _partitions(
-    published: Mapping[str, Any],
-    raw: lake.Raw,
-    tables: Mapping[str, Any],
-    months: set[str],
-    run_id: str,
-    zone: str,
-) -> dict[str, Any]:
-    """The catalogue with what this run will write: months with raw records, and dimensions whole."""
+def _partitions(published: Mapping[str, Any], wanted: Mapping[str, set[str]], run_id: str) -> dict[str, Any]:
+    """The catalogue with what this run will write."""
     curated: dict[str, dict[str, str]] = {}
-    for table, spec in tables.items():
-        if spec["event_time"] is None:
-            mine = {lake.ALL} & set(raw.newest.get(table, {}))
-        else:
-            mine = months & {month for day in raw.days(table) for month in local_months(day, zone)}
-        written = {month: _uri("CURATED_BUCKET", f"curated/{table}", run_id, month) for month in mine}
+    for table, months in wanted.items():
+        written = {month: _uri("CURATED_BUCKET", f"curated/{table}", run_id, month) for month in months}
         curated[table] = {**published["curated"].get(table, {}), **written}
     return {"curated": curated}
 

@@ -26,8 +26,12 @@ class HyperparameterError(RequestError):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """through: first local date whose data the run may not use. months: None = find out what is new."""
+    """through: first local date whose data the run may not use. months: None = find out what is new.
 
+    event: the input as it came, for the second call of the same run.
+    """
+
+    event: Mapping[str, Any]
     action: str
     trigger: str
     through: date
@@ -50,6 +54,7 @@ def read(event: Mapping[str, Any], execution: Mapping[str, Any], model: Mapping[
         raise RequestError(f"action: got {action!r}, allowed: {', '.join(ACTIONS)}")
     started_at = _instant("execution.started_at", execution["started_at"])
     return Request(
+        event=event,
         action=action,
         trigger=str(event.get("trigger", "manual")),
         through=_through(event, started_at),

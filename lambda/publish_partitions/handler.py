@@ -30,7 +30,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         filled = {month: uri for month, uri in written.items() if next(files(uri), None)}
         empty += [f"{table}/{month}" for month in sorted(set(written) - set(filled))]
         published[table] = publish(os.environ["DATABASE"], table, filled)
-    if not published["features"]:
+    if not published["features"] and plan["feature_months"] != "none":
         raise PublicationError(
             f"run {run_id} wrote no feature file of {plan['feature_months']}: "
             "look into the log of its feature job"

@@ -34,10 +34,10 @@ class JobPlatform:
 
 class Job(Construct):
     """
-    name  what StartJobRun takes; a run adds --run_id, --partitions_uri, --months and what else it asks for
+    name  what StartJobRun takes; a run adds --run_id and --partitions_uri, its list of folders
 
-    L1: the L2 lets the role read the whole asset bucket. No bookmarks: the months to read are arguments, so
-    a run can be repeated. One run at a time: runs are ordered by the state machine's lock, and this is the
+    L1: the L2 lets the role read the whole asset bucket. No bookmarks: the plan says what to read, so a run
+    can be repeated. One run at a time: runs are ordered by the state machine's lock, and this is the
     second bolt.
     """
 

@@ -79,6 +79,7 @@ class Transform(Construct):
 
     def _clean(self) -> Job:
         job = self._job("Clean", "clean_events")
+        grants.read_objects(job.role, self._lake.models, "runs/")  # the plan's partitions.json
         grants.read_objects(job.role, self._lake.raw, "raw/")
         for prefix in ("curated/", "rejected/"):
             _write_as_spark(job.role, self._lake.curated, prefix)

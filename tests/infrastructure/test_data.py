@@ -148,7 +148,7 @@ def test_every_subnet_has_a_connection(assembly: Assembly) -> None:
 
 def test_jobs_have_all_arguments_that_their_scripts_ask_for(assembly: Assembly) -> None:
     """The rest comes from the state machine."""
-    of_a_run = {"--run_id", "--months", "--feature_months", "--partitions_uri"}
+    of_a_run = {"--run_id", "--partitions_uri"}
     root = Path(__file__).parents[2] / "glue_jobs"
     for job in assembly.resources("AWS::Glue::Job").values():
         package = job["Description"].rpartition("/")[2]

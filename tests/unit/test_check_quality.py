@@ -106,19 +106,23 @@ def test_job_writes_its_report_and_stops_the_run(spark, tmp_path: Path) -> None:
         },
         "quality": {"visits": ['ColumnValues "score" <= 1'], "features": ['IsComplete "key"']},
     }
-    uri = f"file://{tmp_path}/month=2024-01"
+    uri = f"file://{tmp_path}/visits/run=r1/month=2024-01"
     row = spark.sql("select timestamp '2024-01-01' as at, 2.0D as score, '' as _ingested_at, '' as _source")
     row.write.parquet(uri)
     arguments = {
-        "run_id": "r1",
-        "partitions": {"visits": {"2024-01": uri}},
+        "partitions": {"visits": {"2024-01": uri}, "places": {}},
         "models_uri": f"file://{tmp_path}",
     }
     with pytest.raises(QualityError, match="visits: got 1"):
-        job.run(spark, contract, wanted=["2024-01"], **arguments)
+        job.run(spark, contract, run_id="r1", **arguments)
     report = json.loads((tmp_path / "runs/r1/quality.json").read_text())
     assert report["rules"] == [
         {"table": "visits", "rule": 'ColumnValues "score" <= 1', "passed": False, "measured": 1}
     ]
-    job.run(spark, contract, wanted=["2024-02"], **arguments)
-    assert json.loads((tmp_path / "runs/r1/quality.json").read_text())["passed"] is True
+    # What an older run wrote was checked by that run.
+    job.run(spark, contract, run_id="r2", **arguments)
+    assert json.loads((tmp_path / "runs/r2/quality.json").read_text()) == {
+        "passed": True,
+        "rows": {},
+        "rules": [],
+    }

@@ -51,7 +51,15 @@ def clean(spark: Any, folder: Path, wanted: str, run_id: str = "r1") -> None:
     from clean_events import job
 
     uri = f"file://{folder}"
-    job.run(spark, CONTRACT, run_id=run_id, wanted=months.parse(wanted), raw_uri=uri, curated_uri=uri)
+    chosen = wanted.split(",") if wanted else []
+    job.run(
+        spark,
+        CONTRACT,
+        run_id=run_id,
+        wanted={"visits": chosen, "places": [months.ALL]},
+        raw_uri=uri,
+        curated_uri=uri,
+    )
 
 
 def curated(spark: Any, folder: Path, table: str = "visits", run_id: str = "r1") -> list[Any]:
@@ -203,7 +211,7 @@ def test_types_are_those_of_the_contract(spark, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["2024", "2024-13", "2024-1", "all", "2024-01-01"])
 def test_month_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(months.MonthError, match="allowed: for example 2013-01"):
-        months.parse(text)
+        months.first_day(text)
 
 
 def test_days_before_a_month_reach_into_earlier_ones() -> None:

@@ -97,42 +97,122 @@ def test_a_repeated_call_gives_the_same_plan_and_another_execution_another_run(a
     assert second["run_id"].startswith("r20240412-")
 
 
-def test_only_months_with_new_records_and_late_days_are_rebuilt(
+def refreshed(account: Account, found: dict[str, Any]) -> None:
+    """The run published what it planned, and the ledger says so."""
+    partitions = account.get(found["partitions_uri"])
+    for table, months in {**partitions["curated"], "features": partitions["features"]}.items():
+        for month, uri in months.items():
+            if f"run={found['run_id']}" in uri and month not in account.locations(table):
+                account.publish(table, month, f"{uri}/")
+    item = {"id": {"S": "refresh#last"}, "run_id": {"S": found["run_id"]}, "started_at": {"S": "x"}}
+    account.dynamodb.put_item(TableName="ledger", Item=item)
+
+
+def later(number: int, **event: Any) -> dict[str, Any]:
+    execution = {**EXECUTION, "id": f"later {number}"}
+    return handler.handler(
+        {"event": {"action": "refresh", "through": "2024-04-12", **event}, "execution": execution}, None
+    )
+
+
+def own(account: Account, found: dict[str, Any]) -> dict[str, list[str]]:
+    """What the run writes, by table."""
+    partitions = account.get(found["partitions_uri"])
+    tables = {**partitions["curated"], "features": partitions["features"]}
+    chosen = {
+        table: sorted(month for month, uri in months.items() if f"run={found['run_id']}" in uri)
+        for table, months in tables.items()
+    }
+    return {table: months for table, months in chosen.items() if months}
+
+
+def test_only_what_has_new_records_is_rebuilt(account: Account) -> None:
+    fill_raw(account)
+    account.put("RAW", "raw/sites/dt=all/sites.ndjson.gz")
+    first = plan(action="refresh", through="2024-04-12")
+    refreshed(account, first)
+    account.put("RAW", "raw/visits/dt=2024-02-10/late.ndjson.gz")
+    found = later(1)
+    assert (found["months"], found["has_new_data"]) == ("2024-02", True)
+    # What changed in February reaches into the features of March.
+    assert own(account, found) == {"visits": ["2024-02"], "features": ["2024-02", "2024-03"]}
+    partitions = account.get(found["partitions_uri"])
+    assert f"run={first['run_id']}" in partitions["curated"]["visits"]["2024-01"]
+    assert f"run={first['run_id']}" in partitions["curated"]["sites"]["all"]
+    assert found["train_start"] == ""
+
+
+def test_a_new_dimension_alone_moves_no_month(account: Account) -> None:
+    fill_raw(account)
+    refreshed(account, plan(action="refresh", through="2024-04-12"))
+    account.put("RAW", "raw/sites/dt=all/sites.ndjson.gz")
+    found = later(1)
+    assert own(account, found) == {"sites": ["all"]}
+    assert (found["has_new_data"], found["months"], found["feature_months"]) == (True, "none", "none")
+
+
+def test_a_lake_without_news_gives_no_work_and_a_whole_plan(account: Account) -> None:
+    fill_raw(account)
+    first = plan(action="refresh", through="2024-04-12")
+    refreshed(account, first)
+    found = later(1, action="retrain")
+    assert (found["has_new_data"], own(account, found)) == (False, {})
+    assert (found["train_start"], found["holdout_end"]) == ("2024-01-02", "2024-04-12")
+    # And the next run still knows what was there.
+    refreshed(account, found)
+    assert later(2)["has_new_data"] is False
+
+
+def test_an_object_that_shows_up_late_or_again_is_new(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill_raw(account)
-    before = plan(action="refresh", through="2024-04-12")
-    for month in before["months"].split(","):
-        account.publish("visits", month, f"s3://curated-bucket/curated/visits/run=old/month={month}/")
-        account.publish("features", month, f"s3://features-bucket/features/run=old/month={month}/")
-    item = {"id": {"S": "refresh#last"}, "run_id": {"S": before["run_id"]}, "started_at": {"S": "x"}}
-    account.dynamodb.put_item(TableName="ledger", Item=item)
-    manifest = account.model_object(f"runs/{before['run_id']}/manifest.json")
-    manifest["raw_seen"] = (datetime.fromisoformat(manifest["raw_seen"]) + timedelta(seconds=1)).isoformat()
-    account.put("MODELS", f"runs/{before['run_id']}/manifest.json", manifest)
-    real = lake.objects
+    refreshed(account, plan(action="refresh", through="2024-04-12"))
+    account.put("RAW", "raw/visits/dt=2024-02-10/slow.ndjson.gz")
+    account.put("RAW", "raw/visits/dt=2024-03-10/a.ndjson.gz", "changed")
+    real, shift = lake.objects, {"slow": timedelta(minutes=-50), "dt=2024-03-10": timedelta(seconds=30)}
 
-    def with_a_late_one(bucket: str, prefix: str) -> Any:
+    def moved(bucket: str, prefix: str) -> Any:
+        """An upload that began long before the last look, and an object that was written again."""
         for entry in real(bucket, prefix):
-            late = "dt=2024-02-10" in entry["Key"]
-            yield {**entry, "LastModified": entry["LastModified"] + timedelta(minutes=late)}
+            move = sum((by for name, by in shift.items() if name in entry["Key"]), timedelta())
+            yield {**entry, "LastModified": entry["LastModified"] + move}
 
-    monkeypatch.setattr(lake, "objects", with_a_late_one)
-    found = handler.handler(
-        {"event": {"action": "refresh", "through": "2024-04-12"}, "execution": {**EXECUTION, "id": "2"}}, None
-    )
-    assert found["months"] == "2024-02,2024-04"
-    # What changed in February reaches into the features of March.
-    assert found["feature_months"] == "2024-02,2024-03,2024-04"
-    partitions = account.get(found["partitions_uri"])
-    assert (
-        partitions["curated"]["visits"]["2024-01"]
-        == "s3://curated-bucket/curated/visits/run=old/month=2024-01"
-    )
-    assert f"run={found['run_id']}" in partitions["curated"]["visits"]["2024-02"]
-    assert "run=old" in partitions["curated"]["visits"]["2024-03"]
-    assert f"run={found['run_id']}" in partitions["features"]["2024-03"]
-    assert found["train_start"] == ""
+    monkeypatch.setattr(lake, "objects", moved)
+    assert later(1)["months"] == "2024-02,2024-03"
+
+
+def test_news_that_a_run_leaves_aside_stay_news(account: Account) -> None:
+    fill_raw(account)
+    some = plan(action="refresh", through="2024-04-12", months=["2024-02"])
+    assert own(account, some) == {"visits": ["2024-02"], "features": ["2024-02"]}
+    refreshed(account, some)
+    early = later(1, through="2024-03-15")
+    # The first UTC day of March is the last evening of February in New York: it was left aside as a whole.
+    assert early["months"] == "2024-01,2024-02,2024-03"
+    refreshed(account, early)
+    rest = later(2)
+    assert rest["months"] == "2024-03,2024-04"
+    refreshed(account, rest)
+    assert later(3)["has_new_data"] is False
+
+
+def test_the_first_step_names_the_run_and_looks_at_no_data(account: Account) -> None:
+    asked = {"action": "retrain", "through": "2024-04-12"}
+    named = handler.handler({"step": "names", "event": asked, "execution": EXECUTION}, None)
+    assert named["request"] == asked
+    assert "months" not in named
+    fill_raw(account)
+    whole = handler.handler({"step": "data", "event": named["request"], "execution": EXECUTION}, None)
+    assert named.items() <= whole.items()
+
+
+def test_months_without_records_are_named(account: Account) -> None:
+    fill_raw(account)
+    with pytest.raises(
+        handler.NoDataError, match="months: got 2025-01, .* records of visits in 2024-01, 2024-02"
+    ):
+        plan(action="refresh", through="2024-04-12", months=["2025-01"])
 
 
 def test_the_months_may_be_given(account: Account) -> None:
@@ -292,8 +372,3 @@ def test_the_window_starts_where_the_last_look_ended(last: date | None, start: d
 )
 def test_a_utc_day_may_belong_to_two_local_months(zone: str, months: set[str]) -> None:
     assert calendar_months.local_months(date(2024, 2, 1), zone) == months
-
-
-def test_a_quiet_lake_rebuilds_its_last_month() -> None:
-    found = calendar_months.months_to_rebuild([], {"2024-01", "2024-02"}, date(2024, 6, 1), 3, "UTC")
-    assert found == {"2024-02"}

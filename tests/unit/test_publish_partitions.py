@@ -111,3 +111,17 @@ def test_a_refusal_of_the_catalogue_is_an_error_unless_it_has_the_partition() ->
         handler.PublicationError, match="visits: the catalogue refused 2024-03: InternalServiceException m"
     ):
         handler._check("visits", answer("InternalServiceException"))
+
+
+def test_a_run_without_news_publishes_nothing_and_lists_what_is_there(account: Account) -> None:
+    old = {
+        "curated": {"visits": {"2024-01": uri("curated", "2024-01", "old")}, "sites": {}},
+        "features": {"2024-01": uri("features", "2024-01", "old")},
+    }
+    account.put("MODELS", f"runs/{RUN}/partitions.json", old)
+    answer = publish(months="none", feature_months="none")
+    assert (answer["months"], answer["empty"]) == ([], [])
+    assert account.get(answer["features_manifest"])[1:] == [
+        "features/run=old/month=2024-01/part-0.parquet",
+        "features/run=old/month=2024-02/part-0.parquet",
+    ]

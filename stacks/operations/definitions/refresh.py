@@ -1,4 +1,8 @@
-"""From raw objects to published partitions: clean, check, build features, publish; under the data lock."""
+"""From raw objects to published partitions: clean, check, build features, publish; under the data lock.
+
+What there is to do is planned under the lock: another run may have done it while this one waited. Without a new
+raw object no job starts.
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,24 @@ from collections.abc import Mapping
 
 from stacks.operations.definitions import ledger
 from stacks.operations.definitions.parts import Functions, Jobs
-from stacks.operations.definitions.states import States, call, retry, task
+from stacks.operations.definitions.states import FAILED, States, call, choose, is_true, retry, task
 
 # Another run's refresh lasts minutes, rarely an hour; after that something is wrong and a person should look.
 LOCK_PATIENCE_MINUTES = 180
 
 
-def refresh(functions: Functions, jobs: Jobs, table: str, *, start: str, then: str) -> States:
-    window = {
-        "--run_id.$": "$.plan.run_id",
-        "--partitions_uri.$": "$.plan.partitions_uri",
-        "--months.$": "$.plan.months",
-    }
-    both = {**window, "--feature_months.$": "$.plan.feature_months"}
+def refresh(
+    functions: Functions, jobs: Jobs, table: str, *, lock_seconds: Mapping[str, int], start: str, then: str
+) -> States:
+    work = {"--run_id.$": "$.plan.run_id", "--partitions_uri.$": "$.plan.partitions_uri"}
     return {
-        **ledger.take_lock(start, table, "data", then="Clean", patience=LOCK_PATIENCE_MINUTES),
-        **glue_job("Clean", jobs.clean, jobs, window, then="CheckQuality", again=1),
+        **ledger.take_lock(start, table, "data", then="PlanData", patience=LOCK_PATIENCE_MINUTES),
+        **plan("PlanData", functions, "data", "$.plan.request", lock_seconds, then="AnythingNew"),
+        **choose("AnythingNew", (is_true("$.plan.has_new_data"), "Clean"), otherwise="Publish"),
+        **glue_job("Clean", jobs.clean, jobs, work, then="CheckQuality", again=1),
         # Bad data stay bad: the check is not repeated.
-        **glue_job("CheckQuality", jobs.quality, jobs, window, then="BuildFeatures", again=0),
-        **glue_job("BuildFeatures", jobs.features, jobs, both, then="Publish", again=1),
+        **glue_job("CheckQuality", jobs.quality, jobs, work, then="BuildFeatures", again=0),
+        **glue_job("BuildFeatures", jobs.features, jobs, work, then="Publish", again=1),
         **call(
             "Publish",
             functions.publish_partitions,
@@ -36,6 +39,33 @@ def refresh(functions: Functions, jobs: Jobs, table: str, *, start: str, then: s
         **ledger.record_refresh("RecordRefresh", table, then="ReleaseDataLock"),
         **ledger.release_lock("ReleaseDataLock", table, "data", then=then),
     }
+
+
+def plan(
+    name: str,
+    functions: Functions,
+    step: str,
+    request: str,
+    lock_seconds: Mapping[str, int],
+    *,
+    then: str,
+    failing: str = FAILED,
+) -> States:
+    """One of the plan's two steps, `names` or `data`; the state is the plan afterwards. `request` is a path."""
+    return call(
+        name,
+        functions.plan_run,
+        {
+            "step": step,
+            "event.$": request,
+            "execution": {"id.$": "$$.Execution.Id", "started_at.$": "$$.Execution.StartTime"},
+            "lock_seconds": dict(lock_seconds),
+        },
+        then=then,
+        keep={"plan.$": "$.Payload"},
+        into="$",
+        failing=failing,
+    )
 
 
 def glue_job(

@@ -1,0 +1,41 @@
+"""What a run rebuilds: the months of each table that have something new, and what it leaves for later. Pure."""
+
+from collections.abc import Collection, Mapping
+from datetime import date
+from typing import Any
+
+from plan_run.calendar_months import first_day, local_months, months_of_days
+from plan_run.lake import ALL, Days, Raw
+
+
+def to_rebuild(
+    raw: Raw, agreed: Mapping[str, Any], through: date, asked: Collection[str] | None
+) -> dict[str, set[str]]:
+    """Table -> months with new records that begin before `through` and have rows of the base table.
+
+    asked  exactly these months of every table, new or not, and dimensions whole
+    """
+    zone, base = agreed["time_zone"], agreed["features"]["base"]
+    known = months_of_days(raw.dates(base), zone)
+    possible = {month for month in known if first_day(month) < through} & set(asked or known)
+    wanted = {}
+    for table, spec in agreed["tables"].items():
+        days = raw.days[table] if asked else raw.fresh[table]
+        months = {ALL} & days if spec["event_time"] is None else possible & _months(days, zone)
+        wanted[table] = months
+    return wanted
+
+
+def left(raw: Raw, wanted: Mapping[str, set[str]], agreed: Mapping[str, Any]) -> Days:
+    """Days that are new and belong, wholly or in part, to months that this run does not rebuild."""
+    zone = agreed["time_zone"]
+    return {
+        table: {day for day in days if not _months({day}, zone) <= wanted[table]}
+        for table, days in raw.fresh.items()
+    }
+
+
+def _months(days: Collection[str], zone: str) -> set[str]:
+    if ALL in days:
+        return {ALL}
+    return {month for day in days for month in local_months(date.fromisoformat(day), zone)}
