@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import account
+from sandbox.engines.spark_worker import CREDENTIALS
 
 _WORKER = Path(__file__).with_name("spark_worker.py")
 _START_SECONDS = 120
@@ -82,7 +83,9 @@ S3A = {
     "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
     "fs.s3a.path.style.access": "true",
     "fs.s3a.connection.ssl.enabled": "false",
-    "fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.TemporaryAWSCredentialsProvider",
+    # Hadoop's own provider for temporary keys (3.3.1) answers "no credentials" to a second thread while the
+    # first one still reads them.
+    "fs.s3a.aws.credentials.provider": "com.amazonaws.auth.SystemPropertiesCredentialsProvider",
     "fs.s3a.directory.marker.retention": "keep",
     "fs.s3a.list.version": "2",
     "fs.s3a.paging.maximum": "1000",
@@ -233,11 +236,11 @@ def s3a(credentials: Any) -> dict[str, str]:
     settings = S3A | {
         "fs.s3a.endpoint": account.endpoint(),
         "fs.s3a.endpoint.region": account.REGION,
-        "fs.s3a.access.key": credentials.access_key,
-        "fs.s3a.secret.key": credentials.secret_key,
-        "fs.s3a.session.token": credentials.token,
     }
-    return {f"spark.hadoop.{name}": value for name, value in settings.items()}
+    keys = (credentials.access_key, credentials.secret_key, credentials.token)
+    return {f"spark.hadoop.{name}": value for name, value in settings.items()} | dict(
+        zip(CREDENTIALS, keys, strict=True)
+    )
 
 
 def _java_command(home: Path, logging: Path) -> list[str]:

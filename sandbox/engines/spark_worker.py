@@ -23,6 +23,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+CREDENTIALS = ("aws.accessKeyId", "aws.secretKey", "aws.sessionToken")  # system properties of the JVM
 KILLED = 86  # exit status of a program that was killed on order
 _POLL_SECONDS = 0.01
 
@@ -166,6 +167,8 @@ def _clean(jvm: Any) -> None:
     for name in _spark_properties(jvm):
         if name.startswith("spark.hadoop.fs."):
             jvm.java.lang.System.clearProperty(name)
+    for name in CREDENTIALS:
+        jvm.java.lang.System.clearProperty(name)
 
 
 def _kill_after_first_write(jvm: Any) -> None:
