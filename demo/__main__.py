@@ -12,6 +12,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 import contracts
@@ -49,9 +50,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         story = Story(account, contract, _outputs(account), SLICE if options.slice else YEAR, console)
         try:
             story.tell()
-        except ActorError:
-            console.print(f"the account's own words are in {WORK / 'account.log'}")
-            raise
+        except (ActorError, ClientError) as error:
+            _explain(story, console)
+            raise ActorError(f"the story cannot go on: {error}") from error
         seconds = time.monotonic() - began
         memory = account.peak_memory_mb()
         facts = {
@@ -71,6 +72,19 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         if options.keep:
             _keep(account, console)
     return 1 if unmeant else 0
+
+
+def _explain(story: Story, console: Console) -> None:
+    """What the account knows of a failure that the story ran into."""
+    for execution in story.operator.executions():
+        if execution["status"] in ("FAILED", "TIMED_OUT", "ABORTED"):
+            said = f"{execution['machine']} {execution['name']}: {execution['error']}: {execution['cause']}"
+            console.print(said[:500] + said[-2_500:], style="red", markup=False)
+            for cause in story.operator.retries(execution["arn"]):
+                console.print(f"  {cause}", style="red", markup=False)
+    for failure in story.account.ask("health")["work"]["failures"]:
+        console.print(f"{failure['name']}: {failure['message']}"[:2_000], style="red", markup=False)
+    console.print(f"the account's own words are in {WORK / 'account.log'}")
 
 
 def _deploy(account: Account, console: Console) -> dict[str, float]:

@@ -206,7 +206,9 @@ class Story:
         # The training instance is taken away half-way, as managed Spot may; it goes on from its checkpoint.
         self.account.fault("spot", "*", times=1)
         self._event("fault", "the training instance is taken away half-way (managed Spot)")
-        self._move_to(instant(month, day=2, hour=8))  # past refresh and quarterly retraining
+        self._move_to(instant(month, day=2, hour=3, minute=30))  # past the refresh
+        self._move_to(instant(month, day=2, hour=5))  # past the quarterly retraining
+        self._move_to(instant(month, day=2, hour=8))  # past the first look at an endpoint that nobody asked yet
         return self._standing()
 
     def _live_month(self, month: str, *, first: bool) -> str:
@@ -226,6 +228,7 @@ class Story:
         with self._bar(f"{month} predictions", len(rows)) as advance:
             self.told.answers[month] = self.client.predict(rows, on_answer=advance)
         self.account.ask("flush-captures")
+        self._move_to(instant(after, day=2, hour=5))  # past the quarterly retraining
         self._move_to(instant(after, day=2, hour=8))  # past the monitoring, and what it starts
         self._move_to(instant(after, day=4, hour=8))  # past the next look at a challenger
         if not self._tried_bad_model and not self.operator.is_running("retraining"):
