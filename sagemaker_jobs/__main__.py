@@ -35,6 +35,13 @@ def main(argv: Sequence[str], environment: Mapping[str, str]) -> None:
     root = Path(environment.get("ML_ROOT", "/opt/ml"))
 
     # Imported late: a typing error in the command should not wait for numpy.
+    from tabular import failure
+
+    with failure.as_exit_message(root):
+        run(plan, root)
+
+
+def run(plan: Mapping[str, str | None], root: Path) -> None:
     from tabular import contract
 
     agreed = contract.load()

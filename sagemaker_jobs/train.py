@@ -18,7 +18,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np  # noqa: E402
 import xgboost  # noqa: E402
-from tabular import boosting, contract, frame, metrics, models, preparation, rules, split  # noqa: E402
+from tabular import (  # noqa: E402
+    boosting,
+    contract,
+    failure,
+    frame,
+    metrics,
+    models,
+    preparation,
+    rules,
+    split,
+)
 
 # XGBoost's parameters that a run may set, with their types; the objective follows from the contract.
 PARAMETERS = {
@@ -65,14 +75,19 @@ class Places:
             features=Path(environment["SM_CHANNEL_FEATURES"]),
             model=Path(environment["SM_MODEL_DIR"]),
             output=Path(environment.get("SM_OUTPUT_DATA_DIR", root / "output" / "data")),
-            checkpoints=root / "checkpoints",
+            checkpoints=checkpoint_folder(environment),
         )
 
 
+def checkpoint_folder(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("ML_ROOT", "/opt/ml")) / "checkpoints"
+
+
 def main(argv: Sequence[str], environment: Mapping[str, str]) -> None:
-    agreed = contract.load()
-    arguments = parse_arguments(argv, agreed.hyperparameters)
-    run(agreed, arguments, Places.from_environment(environment), threads(environment))
+    with failure.beside_checkpoints(checkpoint_folder(environment)):
+        agreed = contract.load()
+        arguments = parse_arguments(argv, agreed.hyperparameters)
+        run(agreed, arguments, Places.from_environment(environment), threads(environment))
 
 
 def run(agreed: contract.ModelContract, arguments: Mapping[str, Any], places: Places, nthread: int) -> None:

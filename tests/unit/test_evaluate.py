@@ -311,27 +311,42 @@ def test_a_holdout_without_labels_is_refused(tmp_path: Path) -> None:
         evaluated(tmp_path, "binary")
 
 
-def test_runs_from_a_zip_as_a_processing_job_does(tmp_path: Path) -> None:
-    place(tmp_path, "candidate", candidate(tmp_path, "binary"))
-    place(tmp_path, "champion", rule_archive("binary"))
-    code = tmp_path / "code.zip"
+def from_a_zip(folder: Path, **dates: str) -> subprocess.CompletedProcess[str]:
+    """As the processing job starts it."""
+    code = folder / "code.zip"
     with zipfile.ZipFile(code, "w") as archive:
         for name, data in {**source.files(), "contract.json": json.dumps(any_contract()).encode()}.items():
             archive.writestr(name, data)
     environment = {
-        "ML_ROOT": str(tmp_path),
+        "ML_ROOT": str(folder),
         "PATH": "/usr/bin",
-        **{name.upper(): day for name, day in WINDOWS.items()},
+        **{name.upper(): day for name, day in {**WINDOWS, **dates}.items()},
     }
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, str(code), "evaluate", "--run_id", "r1"],
         env=environment,
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
     )
+
+
+def test_runs_from_a_zip_as_a_processing_job_does(tmp_path: Path) -> None:
+    place(tmp_path, "candidate", candidate(tmp_path, "binary"))
+    place(tmp_path, "champion", rule_archive("binary"))
+    done = from_a_zip(tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["run_id"] == "r1"
     with tarfile.open(tmp_path / "processing/output/model/model.tar.gz") as model:
         assert "code/tabular/models.py" in model.getnames()
+    assert not (tmp_path / "output" / "message").exists(), "a job that went well has no message"
+
+
+def test_a_processing_job_that_fails_leaves_its_own_words_as_exit_message(tmp_path: Path) -> None:
+    write_features(tmp_path / "processing/input/features", any_table())
+    done = from_a_zip(tmp_path, holdout_end="2024-03-15")
+    assert done.returncode != 0
+    assert "SplitError" in done.stderr, "the log has the traceback"
+    message = (tmp_path / "output" / "message").read_text()
+    assert message.startswith("SplitError: the windows overlap or are empty: train_start 2024-01-01")

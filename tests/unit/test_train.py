@@ -235,20 +235,22 @@ def test_the_model_answers_better_than_chance_on_later_rows(tmp_path: Path) -> N
     assert scores[later.label == 1].mean() > scores[later.label == 0].mean() + 0.15
 
 
-def test_runs_under_the_training_toolkit(tmp_path: Path) -> None:
-    base = tmp_path / "ml"
+def under_the_toolkit(base: Path, **given: str) -> subprocess.CompletedProcess[str]:
+    """A training container's life with the toolkit's own command; what is below `base` stays."""
     code = base / "input" / "data" / "code"
-    code.mkdir(parents=True)
+    code.mkdir(parents=True, exist_ok=True)
     files = source.files() | {"contract.json": json.dumps(any_contract()).encode()}
     (code / "sourcedir.tar.gz").write_bytes(packaging.archive(files))
     write_features(base / "input" / "data" / "features", any_table())
     config = base / "input" / "config"
-    config.mkdir()
+    for folder in (config, base / "output"):
+        folder.mkdir(exist_ok=True)
     hyperparameters = {
         **WINDOWS,
         "run_id": "r1",
         "sagemaker_program": "train.py",
         "sagemaker_submit_directory": str(code / "sourcedir.tar.gz"),
+        **given,
     }
     channels = {name: {"TrainingInputMode": "File"} for name in ("features", "code")}
     (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
@@ -256,16 +258,40 @@ def test_runs_under_the_training_toolkit(tmp_path: Path) -> None:
     (config / "resourceconfig.json").write_text(
         json.dumps({"current_host": "localhost", "hosts": ["localhost"]})
     )
-    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(base), "ML_ROOT": str(base)}
-
-    done = subprocess.run(
+    return subprocess.run(
         [str(Path(sys.executable).parent / "train")],
-        env=environment,
+        env={**os.environ, "SAGEMAKER_BASE_DIR": str(base), "ML_ROOT": str(base)},
         capture_output=True,
         text=True,
         timeout=120,
     )
 
+
+def test_runs_under_the_training_toolkit(tmp_path: Path) -> None:
+    done = under_the_toolkit(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "validation-logloss:" in done.stdout
-    assert models.load(base / "model").content["kind"] == "xgboost"
+    assert models.load(tmp_path / "model").content["kind"] == "xgboost"
+    assert not (tmp_path / "checkpoints" / "failure.json").exists()
+
+
+def test_leaves_its_own_words_beside_the_checkpoints_and_goes_on_from_them_all_the_same(
+    tmp_path: Path,
+) -> None:
+    failed = under_the_toolkit(tmp_path, checkpoint_rounds="1", eta="30", num_round="3")
+    assert failed.returncode != 0
+    assert "TrainingDiverged" in failed.stderr, "the log has the traceback"
+    left = tmp_path / "checkpoints" / "failure.json"
+    assert read_json(left)["error"] == "TrainingDiverged"
+    assert "the rule baseline reaches" in read_json(left)["message"]
+    assert "the rule baseline" not in (tmp_path / "output" / "failure").read_text(), (
+        "so SageMaker never hears"
+    )
+
+    again = under_the_toolkit(tmp_path, checkpoint_rounds="1", eta="30", num_round="3")
+    assert again.returncode != 0
+    assert "is damaged" not in again.stdout
+
+    good = under_the_toolkit(tmp_path)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert read_json(left) == {}, "S3 hears of it whatever the role may delete"
