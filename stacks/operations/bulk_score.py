@@ -15,6 +15,7 @@ from settings import Settings
 from stacks.operations.definitions.bulk_scoring import bulk_scoring
 from stacks.operations.deploy import Deploy
 from stacks.operations.neighbours import Lake
+from stacks.operations.steps import Steps
 
 JOB_SECONDS = 6 * 3_600
 
@@ -34,6 +35,7 @@ class BulkScore(Construct):
         keys: KeyRing,
         lake: Lake,
         logs: LogKeeping,
+        steps: Steps,
         deploy: Deploy,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -42,6 +44,7 @@ class BulkScore(Construct):
         )
         grants.allow(self.workflow.role, ["ssm:GetParameter"], [deploy.champion.parameter_arn])
         self.workflow.let_run_sagemaker("Transform", settings.prefix)
+        self.workflow.let_invoke(steps.explain_failure.function_arn)
         # The job's volume is encrypted in SageMaker's account, by a grant.
         grants.allow(
             self.workflow.role,
@@ -52,6 +55,7 @@ class BulkScore(Construct):
         self.workflow.define(
             bulk_scoring(
                 _request(settings, lake, keys),
+                steps.explain_failure.function_arn,
                 champion_parameter=deploy.champion.parameter_name,
                 baseline_model=deploy.baseline.model_name,
                 job_seconds=JOB_SECONDS,

@@ -14,6 +14,7 @@ class Ledger(Construct):
     """
     run#<run id>            a run and its outcome
     lock#data, lock#model   owner and end (`expires`, seconds since 1970; DynamoDB clears what is long past)
+    retrain#pending         a run that was skipped, and starts again when the one that holds lock#model ends
     refresh#last            what the next plan compares the raw zone with
     """
 

@@ -57,7 +57,8 @@ class Monitor(Construct):
         self.workflow = Workflow(
             self, "Workflow", name=f"{settings.prefix}-monitor", key=keys.messages, logs=logs
         )
-        self.workflow.let_invoke(steps.plan_run.function_arn, steps.publish_metrics.function_arn)
+        functions = (steps.plan_run, steps.publish_metrics, steps.explain_failure)
+        self.workflow.let_invoke(*(function.function_arn for function in functions))
         self.workflow.let_run_sagemaker("Processing", settings.prefix, self.role)
         self.workflow.let_publish(alerts.topic.topic_arn, keys.messages)
         request = self._request(image, programs, keys)

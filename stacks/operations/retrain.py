@@ -75,6 +75,8 @@ class Retrain(Construct):
         self.workflow.let_run_sagemaker("Training", settings.prefix)
         self.workflow.let_run_sagemaker("Processing", settings.prefix)
         self.workflow.let_pass(model.train.role, model.evaluate.role, deploy.role)
+        # A run that ends starts the one that was skipped meanwhile.
+        self.workflow.let_start(self.workflow.role)
         self.workflow.let_publish(alerts.topic.topic_arn, keys.messages)
         self._let_keep_books(ledger)
         self._let_release(deploy, group_name)
@@ -91,6 +93,7 @@ class Retrain(Construct):
                     topic=alerts.topic.topic_arn,
                     workflow="Retraining",
                 ),
+                self.workflow.arn,
                 seconds=self.longest_seconds(settings, requests.train_seconds),
                 data_lock_seconds=self.data_seconds(settings),
             )
@@ -138,7 +141,9 @@ class Retrain(Construct):
 
     def _let_keep_books(self, ledger: Ledger) -> None:
         role = self.workflow.role
-        grants.allow(role, ["dynamodb:DeleteItem", "dynamodb:PutItem"], [ledger.table.table_arn])
+        grants.allow(
+            role, ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"], [ledger.table.table_arn]
+        )
         grants.use_key(role, self._keys.messages, ["kms:Decrypt"], through="dynamodb")
 
     def _let_release(self, deploy: Deploy, group_name: str) -> None:

@@ -90,7 +90,9 @@ class OperationsStack(Stack):
             transform=data.transform,
             model=model,
         )
-        self.bulk_score = BulkScore(self, "BulkScore", **common, logs=functions.logs, deploy=self.deploy)
+        self.bulk_score = BulkScore(
+            self, "BulkScore", **common, logs=functions.logs, steps=self.steps, deploy=self.deploy
+        )
         self.triggers = Triggers(
             self,
             "Triggers",

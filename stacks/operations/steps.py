@@ -30,6 +30,7 @@ class Steps(Construct):
     decide_promotion    the gate, on the evaluation
     judge_challenger    after the bake, on the newest monitoring report
     publish_metrics     the monitoring report as metrics
+    explain_failure     the cause of a failed state, in words for people
     """
 
     def __init__(
@@ -70,6 +71,9 @@ class Steps(Construct):
         self.decide_promotion = self._function("DecidePromotion", "decide_promotion", environment)
         self.judge_challenger = self._function("JudgeChallenger", "judge_challenger", environment)
         self.publish_metrics = self._function("PublishMetrics", "publish_metrics", environment)
+        self.explain_failure = self._function(
+            "ExplainFailure", "explain_failure", {"MODELS_BUCKET": lake.models.bucket_name}, minutes=1
+        )
         self._let_plan(ledger, keys, deploy.champion)
         self._let_publish()
         self._let_judge()
@@ -82,6 +86,7 @@ class Steps(Construct):
             decide_promotion=self.decide_promotion.function_arn,
             judge_challenger=self.judge_challenger.function_arn,
             publish_metrics=self.publish_metrics.function_arn,
+            explain_failure=self.explain_failure.function_arn,
         )
 
     @property
@@ -92,6 +97,7 @@ class Steps(Construct):
             self.decide_promotion,
             self.judge_challenger,
             self.publish_metrics,
+            self.explain_failure,
         ]
 
     def _function(
@@ -144,6 +150,8 @@ class Steps(Construct):
         grants.write_objects(gate, models, "runs/")
         grants.read_objects(self.judge_challenger.scoped_role, models, "monitor/")
         grants.read_objects(self.publish_metrics.scoped_role, models, "monitor/")
+        # What the training script left beside its checkpoints.
+        grants.read_objects(self.explain_failure.scoped_role, models, "checkpoints/")
 
     def _catalogue(self, function: ScopedFunction, actions: list[str]) -> None:
         """The tables of the contract, by their names."""

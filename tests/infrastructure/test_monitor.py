@@ -33,7 +33,8 @@ def test_metrics_follow_the_job_and_a_failure_is_told(sandbox: Any) -> None:
     states = definitions(sandbox)["monitor"]["States"]
     assert states["Monitor"]["Next"] == "PublishMetrics"
     assert states["PublishMetrics"]["Next"] == "Done"
-    assert states["Failed"]["Next"] == "NotifyFailure"
+    assert states["Failed"]["Next"] == "Explain"
+    assert states["Explain"]["Next"] == "NotifyFailure"
 
 
 def test_alarms_on_the_model_have_the_contracts_thresholds(sandbox: Any) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from stacks.operations.definitions import ending
 from stacks.operations.definitions.parts import Request
 from stacks.operations.definitions.states import (
     FAILED,
     State,
-    States,
     choose,
     equals,
     fail,
@@ -20,7 +20,7 @@ COMMENT = "Scores a folder of features with the champion; `input_uri` of the inp
 
 
 def bulk_scoring(
-    request: Request, *, champion_parameter: str, baseline_model: str, job_seconds: int
+    request: Request, explain_failure: str, *, champion_parameter: str, baseline_model: str, job_seconds: int
 ) -> State:
     return machine(
         COMMENT,
@@ -57,19 +57,9 @@ def bulk_scoring(
             into="$.scores",
         ),
         succeed("Done"),
-        _failed(),
+        # The caller waits for the answer: a failed execution is the message.
+        ending.failure(FAILED, then="Explain"),
+        ending.explain("Explain", explain_failure, "$$.Execution.Name", then="Stop"),
+        fail("Stop"),
         seconds=job_seconds + 600,
     )
-
-
-def _failed() -> States:
-    """The caller waits for the answer: a failed execution is the message."""
-    return {
-        **note(
-            FAILED,
-            {"error.$": "$.failure.Error", "cause.$": "$.failure.Cause"},
-            into="$.failure",
-            then="Stop",
-        ),
-        **fail("Stop"),
-    }

@@ -12,12 +12,20 @@ WAIT_FOR_LOCK_SECONDS = 60
 
 
 def take_lock(
-    name: str, table: str, lock: str, *, then: str, when_taken: str | None = None, patience: int = 0
+    name: str,
+    table: str,
+    lock: str,
+    *,
+    then: str,
+    when_taken: str | None = None,
+    patience: int = 0,
+    into: str | None = None,
 ) -> States:
     """Put the lock's row if nobody owns it, if its end has passed, or if it is ours already (a retried call).
 
     patience    how often to come back, a minute apart, while another run owns it
     when_taken  where to go when it is still owned; `None`: a failure
+    into        where to note that it is held, for the end of the run
 
     The clock is the plan's: `$.plan.locks.now` is earlier than the true time, so no end is seen too early.
     """
@@ -42,6 +50,8 @@ def take_lock(
         },
         then=then,
         seconds=60,
+        keep={"held": True, "run_started_at.$": "$$.Execution.StartTime"} if into else None,
+        into=into,
         retries=retries,
         caught={LOCK_IS_TAKEN: when_taken} if when_taken else None,
     )

@@ -34,8 +34,9 @@ def monitoring(functions: Functions, request: Request, report: Report, *, job_se
         ),
         call("PublishMetrics", functions.publish_metrics, {"plan.$": "$.plan"}, then=ending.DONE),
         succeed(ending.DONE),
-        ending.cannot_plan(then="NotifyFailure"),
-        ending.failure(FAILED, then="NotifyFailure"),
+        ending.cannot_plan(then="Explain"),
+        ending.failure(FAILED, then="Explain"),
+        ending.explain("Explain", functions.explain_failure, "$.plan.run_id", then="NotifyFailure"),
         ending.stop(report),
         seconds=2 * job_seconds + 3_600,
     )

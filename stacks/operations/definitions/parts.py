@@ -18,6 +18,7 @@ class Functions:
     decide_promotion: str
     judge_challenger: str
     publish_metrics: str
+    explain_failure: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,9 @@ A definition is a plain dictionary in the Amazon States Language (JSONPath). The
 document: `plan` (what this execution does), `publication`, `training`, `decision`, `package`, `endpoint`,
 `judgement`; a task adds its own part with `into` and leaves the others alone. The one variable,
 `$failed_state`, is set by the catcher that leaves a state: the next one cannot know where it came from.
+
+A catcher leaves the error below `$.failure`; the way out keeps what it tells people below `$.fault`, since a
+state of the way out that fails itself overwrites the former.
 """
 
 from __future__ import annotations
@@ -44,6 +47,11 @@ TRANSIENT: Mapping[str, tuple[str, ...]] = {
         "DynamoDB.ThrottlingException",
     ),
     "sns": ("SNS.InternalErrorException", "SNS.KMSThrottlingException", "SNS.ThrottledException"),
+    "states": (
+        "StepFunctions.ExecutionLimitExceeded",
+        "StepFunctions.ExecutionLimitExceededException",
+        "StepFunctions.AWSStepFunctionsException",
+    ),
     "ssm": ("Ssm.InternalServerErrorException", "Ssm.ThrottlingException", "Ssm.TooManyUpdatesException"),
 }
 LOCK_IS_TAKEN = "DynamoDB.ConditionalCheckFailedException"
@@ -121,6 +129,7 @@ def call(
     keep: Mapping[str, Any] | None = None,
     into: str | None = None,
     failing: str = FAILED,
+    seconds: int = 900,
 ) -> States:
     """A function; `keep` selects below `$.Payload`."""
     return task(
@@ -128,7 +137,7 @@ def call(
         "lambda:invoke",
         {"FunctionName": function_arn, "Payload": dict(payload)},
         then=then,
-        seconds=900,
+        seconds=seconds,
         keep=keep,
         into=into,
         failing=failing,
@@ -137,6 +146,15 @@ def call(
 
 def note(name: str, values: Mapping[str, Any], *, into: str, then: str) -> States:
     return {name: {"Type": "Pass", "Parameters": dict(values), "ResultPath": into, "Next": then}}
+
+
+def compute(name: str, expression: str, *, into: str, then: str) -> States:
+    """What JSONPath cannot: defaults for what is missing, parts of a text. The expression is JSONata.
+
+    into  a name at the top of the state, which the value is written to
+    """
+    output = f"{{% $merge([$states.input, {{'{into}': ({expression})}}]) %}}"
+    return {name: {"Type": "Pass", "QueryLanguage": "JSONata", "Output": output, "Next": then}}
 
 
 def count(name: str, path: str, *, then: str) -> States:
@@ -161,7 +179,7 @@ def succeed(name: str) -> States:
 
 def fail(name: str) -> States:
     """An error name of our own, as `States.` begins the service's; the true one is in the cause."""
-    cause = "States.Format('{}: {}', $.failure.error, $.failure.cause)"
+    cause = "States.Format('{}: {}: {}', $.fault.state, $.fault.error, $.fault.reason)"
     return {name: {"Type": "Fail", "Error": "RunFailed", "CausePath": cause}}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stacks.operations.definitions import ledger
+from stacks.operations.definitions import deferral, ledger
 from stacks.operations.definitions.parts import Functions, Requests
 from stacks.operations.definitions.states import States, call, choose, is_true, note, task
 
@@ -20,7 +20,8 @@ def training(
     first = "Prepare" if requests.prepare else "ScriptParameters"
     states = {
         # No waiting: while a challenger bakes, a second one would only disturb the comparison.
-        **ledger.take_lock(start, table, "model", then=first, when_taken=busy),
+        **ledger.take_lock(start, table, "model", then=first, when_taken="WhatWasAsked", into=deferral.HELD),
+        **deferral.ask(table, start="WhatWasAsked", granted=first, refused=busy),
         **task(
             "Train",
             "sagemaker:createTrainingJob.sync",
