@@ -33,12 +33,27 @@ def in_order(way: list[str], *names: str) -> bool:
 
 
 def test_a_refresh_ends_after_publishing_and_takes_no_model_lock(retrain: Definition) -> None:
-    way = following(retrain, "Plan", "Refreshed", "Done")
+    way = following(retrain, "Plan", "Clean", "Refreshed", "Done")
     assert in_order(
-        way, "TakeDataLock", "Clean", "CheckQuality", "BuildFeatures", "Publish", "ReleaseDataLock", "Done"
+        way,
+        "TakeDataLock",
+        "PlanData",
+        "Clean",
+        "CheckQuality",
+        "BuildFeatures",
+        "Publish",
+        "ReleaseDataLock",
+        "Done",
     )
     assert "TakeModelLock" not in way
     assert "Notify" not in way
+
+
+def test_without_news_no_job_starts_and_the_lake_is_listed_all_the_same(retrain: Definition) -> None:
+    way = following(retrain, "Plan", "Publish", "Refreshed", "Done")
+    assert in_order(way, "TakeDataLock", "PlanData", "AnythingNew", "Publish", "ReleaseDataLock", "Done")
+    assert not {"Clean", "CheckQuality", "BuildFeatures"} & set(way)
+    assert retrain["States"]["AnythingNew"]["Default"] == "Publish"
 
 
 def test_a_candidate_is_trained_judged_and_promoted_in_this_order(retrain: Definition) -> None:

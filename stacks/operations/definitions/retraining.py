@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from stacks.operations.definitions import ending
 from stacks.operations.definitions.parts import Functions, Jobs, Release, Report, Requests
-from stacks.operations.definitions.refresh import refresh
+from stacks.operations.definitions.refresh import plan, refresh
 from stacks.operations.definitions.release import bake, challenge, promote, roll_back
-from stacks.operations.definitions.states import FAILED, State, call, choose, equals, machine, note
+from stacks.operations.definitions.states import FAILED, State, choose, equals, machine, note
 from stacks.operations.definitions.training import training
 
 COMMENT = "One run: fresh data and, if asked for, a candidate that has to prove itself beside the champion."
@@ -23,23 +23,14 @@ def retraining(
     seconds: int,
     data_lock_seconds: int,
 ) -> State:
+    lock_seconds = {"data": data_lock_seconds, "model": seconds}
     return machine(
         COMMENT,
         "Plan",
-        call(
-            "Plan",
-            functions.plan_run,
-            {
-                "event.$": "$",
-                "execution": {"id.$": "$$.Execution.Id", "started_at.$": "$$.Execution.StartTime"},
-                "lock_seconds": {"data": data_lock_seconds, "model": seconds},
-            },
-            then="TakeDataLock",
-            keep={"plan.$": "$.Payload"},
-            into="$",
-            failing="CannotPlan",
+        plan("Plan", functions, "names", "$", lock_seconds, then="TakeDataLock", failing="CannotPlan"),
+        refresh(
+            functions, jobs, report.table, lock_seconds=lock_seconds, start="TakeDataLock", then="TrainToo"
         ),
-        refresh(functions, jobs, report.table, start="TakeDataLock", then="TrainToo"),
         choose("TrainToo", (equals("$.plan.action", "retrain"), "TakeModelLock"), otherwise="Refreshed"),
         training(
             functions,
@@ -67,7 +58,7 @@ def retraining(
         {"NameRollBack": {"Type": "Pass", "Assign": {"failed_state": "RollBack"}, "Next": FAILED}},
         note(
             "Refreshed",
-            {"name": "refreshed", "reason.$": "$.plan.months"},
+            {"name": "refreshed", "reason.$": "States.Format('months rebuilt: {}', $.plan.months)"},
             into="$.outcome",
             then="RecordRun",
         ),
