@@ -101,8 +101,14 @@ class Search:
     def _buckets(self, kept: set[str]) -> Iterator[Left]:
         for page in self.place.client("s3").get_paginator("list_buckets").paginate():
             for bucket in page["Buckets"]:
-                if self.names.begins(bucket["Name"]) and bucket["Name"] not in kept:
-                    yield Left(what=f"bucket {bucket['Name']}", costs=STORAGE)
+                name = bucket["Name"]
+                # The list is of all Regions, and the same profile may live in another one.
+                if self.names.begins(name) and name not in kept and self._is_here(name):
+                    yield Left(what=f"bucket {name}", costs=STORAGE)
+
+    def _is_here(self, bucket: str) -> bool:
+        where = self.place.client("s3").get_bucket_location(Bucket=bucket)["LocationConstraint"]
+        return (where or "us-east-1") == self.place.region  # S3 has no word for its first Region
 
     def _logs(self, kept: set[str]) -> Iterator[Left]:
         for group in [*self._log_groups("/aws"), *self._log_groups(self.names.prefix)]:
@@ -119,8 +125,8 @@ class Search:
         kms = self.place.client("kms")
         for page in kms.get_paginator("list_keys").paginate():
             for entry in page["Keys"]:
-                key = kms.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
-                if key["KeyManager"] != "CUSTOMER" or key["KeyId"] in kept or not self._is_ours(key["KeyId"]):
+                key = self._our_key(entry["KeyId"])
+                if key is None or key["KeyId"] in kept:
                     continue
                 if key["KeyState"] == "PendingDeletion":
                     when = f"{key['DeletionDate']:%Y-%m-%d}"
@@ -129,15 +135,20 @@ class Search:
                 else:
                     yield Left(what=f"key {key['KeyId']} ({key['KeyState']})", costs="by month")
 
-    def _is_ours(self, key_id: str) -> bool:
+    def _our_key(self, key_id: str) -> dict[str, Any] | None:
+        kms = self.place.client("kms")
         try:
-            tags = self.place.client("kms").list_resource_tags(KeyId=key_id)["Tags"]
-        except ClientError as error:  # a key of somebody else's whose policy leaves nothing to IAM
+            key: dict[str, Any] = kms.describe_key(KeyId=key_id)["KeyMetadata"]
+            if key["KeyManager"] != "CUSTOMER":
+                return None
+            tags = {tag["TagKey"]: tag["TagValue"] for tag in kms.list_resource_tags(KeyId=key_id)["Tags"]}
+        except ClientError as error:
+            # Somebody else's: ours leave it to the account's policies who may look.
             if error.response["Error"]["Code"] == "AccessDeniedException":
-                return False
+                return None
             raise
-        found = {tag["TagKey"]: tag["TagValue"] for tag in tags}
-        return (found.get("project"), found.get("profile")) == (PROJECT, self.names.profile)
+        ours = (tags.get("project"), tags.get("profile")) == (PROJECT, self.names.profile)
+        return key if ours else None
 
     def _sagemaker(self) -> Iterator[Left]:
         for kind, operation, listed, field, costs in _SAGEMAKER:

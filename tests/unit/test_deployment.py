@@ -509,7 +509,12 @@ def test_only_what_costs_and_nobody_wanted_is_wrong(each: Left, wrong: bool) -> 
 
 def test_leftovers_are_found_by_name_and_tag(site: Place) -> None:
     any_bucket(site)
-    site.client("s3").create_bucket(Bucket="somebody-elses")
+    elsewhere = {"LocationConstraint": "eu-west-1"}
+    for name, where in (
+        ("somebody-elses", {}),
+        ("mlref-sandbox-base-x", {"CreateBucketConfiguration": elsewhere}),
+    ):
+        boto3.client("s3", region_name="eu-west-1" if where else None).create_bucket(Bucket=name, **where)
     logs = site.client("logs")
     for name in (
         "/aws/lambda/mlref-sandbox-any",
