@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 import contracts
-from demo import evidence, report
+from demo import claims, evidence, report
 from demo.account import Account
 from demo.actors import ActorError
 from demo.story import Plot, Story
@@ -62,16 +63,19 @@ def _run(options: argparse.Namespace, console: Console) -> int:
             "colophon": f"Whole story {seconds:.0f} s; peak memory of the account's process {memory or 0:.0f} MB.",
         }
         found = evidence.gather(story, facts)
+        checked = claims.check(found)
+        found["claims"] = [asdict(claim) for claim in checked]
         page = report.write(found, REPORT)
+        for claim in checked:
+            mark, colour = ("holds", "green") if claim.holds else ("FAILS", "bold red")
+            console.print(f"[{colour}]{mark}[/{colour}] {claim.title}")
+            console.print(f"      {claim.found}", style="dim", markup=False)
         console.print(
             f"\n[bold green]done[/bold green] in {time.monotonic() - began:.0f} s; the report: {page}"
         )
-        unmeant = [call for call in found["denied"] if not call["meant"]]
-        for call in unmeant:
-            console.print(f"[bold red]denied, and not meant:[/bold red] {call['role']} {call['action']}")
         if options.keep:
             _keep(account, console)
-    return 1 if unmeant else 0
+    return 0 if all(claim.holds for claim in checked) else 1
 
 
 def _explain(story: Story, console: Console) -> None:

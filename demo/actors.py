@@ -65,7 +65,7 @@ class Producer:
     def __init__(self, site: Site, role_arn: str, stream: str, primary_keys: dict[str, list[str]]) -> None:
         self._kinesis = site.client("kinesis", role_arn)
         self._stream = stream
-        self._keys = primary_keys
+        self.keys = primary_keys
 
     def send(
         self, table: str, rows: Iterable[dict[str, Any]], on_sent: Callable[[int], None] = lambda _: None
@@ -84,7 +84,7 @@ class Producer:
         return self._put_entries([{"Data": data, "PartitionKey": str(i)} for i, data in enumerate(payloads)])
 
     def _put(self, table: str, rows: list[dict[str, Any]]) -> int:
-        key = self._keys[table]
+        key = self.keys[table]
         return self._put_entries(
             [
                 {

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from demo.actors import Site
 
 GZIP = b"\x1f\x8b"
+WHOLE_FILE = "file: "  # begins the reason of a file that was set aside as a whole
 NOT_ASKED = ("event_time", "event_date", "label")  # what a client does not know or send
 
 
@@ -76,7 +77,7 @@ class Analyst:
             text = body if whole or body[:2] != GZIP else gzip.decompress(body)
             for record in [json.loads(text)] if whole else map(json.loads, text.splitlines()):
                 where = f" ({record['column']})" if record.get("column") else ""
-                found[f"{'file: ' if whole else ''}{record['reason']}{where}"] += 1
+                found[f"{WHOLE_FILE if whole else ''}{record['reason']}{where}"] += 1
         return found
 
     def report(self, path: str) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ import numpy as np
 from tabular import contract as agreement
 from tabular import frame, metrics, models, rules
 
-from demo.analyst import Analyst
+from demo.analyst import WHOLE_FILE, Analyst
 from demo.operator import Operator
-from demo.story import Story
+from demo.story import Sent, Story
 
 SHOWN = {"binary": ("roc_auc", "log_loss"), "regression": ("rmse", "r2")}
 NORMAL = 1.96
@@ -54,6 +54,8 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
         "frozen": frozen,
         "champion_evaluation": evaluation,
         "runs": runs,
+        "training": story.operator.training(),
+        "bulk": told.bulk,
         "ingest": ingest,
         "executions": executions,
         "roles": story.account.ask("roles"),
@@ -140,11 +142,12 @@ def _features(analyst: Analyst, agreed: agreement.ModelContract, month: str, fol
 
 
 def _reports(analyst: Analyst) -> dict[str, dict[str, Any]]:
-    """Monitoring reports by the month that their window begins in, the newest of a month."""
+    """Monitoring reports by the month that they judge: the looks are in the first days of the next one."""
     found = {}
     for path in sorted(analyst.paths("monitor/")):
         if path.endswith("/report.json") and (report := analyst.report(path)):
-            found[report["window"]["start"][:7]] = report
+            last = date.fromisoformat(report["window"]["end"]).replace(day=1) - timedelta(days=1)
+            found[f"{last:%Y-%m}"] = report
     return found
 
 
@@ -256,12 +259,17 @@ def _ingest(story: Story) -> list[dict[str, Any]]:
     rows = []
     for table in story.contract["tables"]:
         reasons = story.analyst.set_aside(table)
+        files = sum(count for reason, count in reasons.items() if reason.startswith(WHOLE_FILE))
+        sent = story.told.sent.get(table, Sent())
         rows.append(
             {
                 "table": table,
-                "sent": story.told.sent.get(table, 0),
+                "sent": sent.records,
+                "copies": sent.copies,
+                "rows_of_refused_files": sent.in_refused_files,
+                "refused_files": files,
                 "curated": story.analyst.curated_rows(table),
-                "quarantined": sum(reasons.values()),
+                "quarantined": sum(reasons.values()) - files,
                 "reasons": ", ".join(f"{reason}: {count}" for reason, count in reasons.most_common(6)),
             }
         )
@@ -274,7 +282,7 @@ def _ingest(story: Story) -> list[dict[str, Any]]:
 def _summary(story: Story, runs: list[dict[str, Any]]) -> str:
     said = _count_words(runs)
     return (
-        f"{story.contract['name']}, {story.plot.start} to {story.plot.end}: {sum(story.told.sent.values()):,} records went "
+        f"{story.contract['name']}, {story.plot.start} to {story.plot.end}: {story.told.records:,} records went "
         f"through the deployed stacks in the embedded account; {said}. Every figure below was read from what the "
         f"run left behind: the lake, the ledger, the executions and the record of calls."
     )

@@ -14,6 +14,7 @@ class Operator:
         self._ledger = site.client("dynamodb")
         self._parameters = site.client("ssm")
         self._alarms = site.client("cloudwatch")
+        self._sagemaker = site.client("sagemaker")
         self._outputs = outputs
         self.machines = {
             "retraining": outputs["RetrainStateMachineArn"],
@@ -84,6 +85,23 @@ class Operator:
                 if details:
                     causes.append(f"{details.get('error')}: {details.get('cause', '')[:200]}")
         return causes
+
+    def training(self) -> list[dict[str, Any]]:
+        """Every training job with the number of times its Spot instance was taken away, oldest first."""
+        jobs = []
+        for page in self._sagemaker.get_paginator("list_training_jobs").paginate():
+            for entry in page["TrainingJobSummaries"]:
+                told = self._sagemaker.describe_training_job(TrainingJobName=entry["TrainingJobName"])
+                steps = [step["Status"] for step in told.get("SecondaryStatusTransitions", [])]
+                jobs.append(
+                    {
+                        "name": told["TrainingJobName"],
+                        "status": told["TrainingJobStatus"],
+                        "interruptions": steps.count("Interrupted"),
+                        "created": told["CreationTime"].isoformat(),
+                    }
+                )
+        return sorted(jobs, key=lambda job: job["created"])
 
     def runs(self) -> list[dict[str, str]]:
         """The ledger's rows of runs, oldest first."""

@@ -52,15 +52,37 @@ class Plot:
 
 
 @dataclass
+class Sent:
+    """Records of a table as they were sent: how many, how many of them again, how many in files that must be refused."""
+
+    records: int = 0
+    copies: int = 0
+    in_refused_files: int = 0
+    keys: set[int] = field(default_factory=set)
+
+    def add(self, rows: list[Row], key: list[str]) -> None:
+        """Good records; copies are those whose key was sent before."""
+        before = len(self.keys)
+        self.keys.update(hash(tuple(row.get(name) for name in key)) for row in rows)
+        self.records += len(rows)
+        self.copies += len(rows) - (len(self.keys) - before)
+
+
+@dataclass
 class Told:
     """What the story saw itself; everything else the report asks the account for."""
 
     chapters: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
-    sent: dict[str, int] = field(default_factory=dict)
+    sent: dict[str, Sent] = field(default_factory=dict)
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     seen_at: dict[str, str] = field(default_factory=dict)
     meant_denials: list[tuple[str, str, str]] = field(default_factory=list)  # role, action, why it was tried
+    bulk: dict[str, Any] | None = None  # rows, and the largest difference to the endpoint's answers
+
+    @property
+    def records(self) -> int:
+        return sum(sent.records for sent in self.sent.values())
 
 
 class Story:
@@ -100,7 +122,7 @@ class Story:
             self._dimensions_arrive()
             for month in history:
                 self._month_arrives(month)
-            note(f"{sum(self.told.sent.values()):,} records sent")
+            note(f"{self.told.records:,} records sent")
         with self.chapter("a poisoned batch is quarantined") as note:
             note(self._poisoned_batch(history[-1]))
         with self.chapter("people try what their roles do not allow") as note:
@@ -109,7 +131,7 @@ class Story:
             note(self._first_training(live[0]))
         for month in live:
             with self.chapter(f"{month}: served, watched, judged") as note:
-                note(self._live_month(month, first=month == live[0]))
+                note(self._live_month(month, first=month == live[0], last=month == live[-1]))
         return self.told
 
     # -- chapters
@@ -117,7 +139,7 @@ class Story:
     def _dimensions_arrive(self) -> None:
         for table, rows in self.source.dimensions.items():
             self.uploader.upload_csv(table, "all", rows)
-            self.told.sent[table] = self.told.sent.get(table, 0) + len(rows)
+            self._sent(table).add(rows, self.producer.keys[table])
 
     def _month_arrives(self, month: str) -> None:
         """Streamed tables record by record, the others as a file each; both are filed before this ends."""
@@ -125,14 +147,13 @@ class Story:
         for table in self.source.streamed:
             rows = self._slice(table, self.source.month(table, month), kept)
             with self._bar(f"{month} {table} on the stream", len(rows)) as advance:
-                self.told.sent[table] = self.told.sent.get(table, 0) + self.producer.send(
-                    table, rows, advance
-                )
+                self.producer.send(table, rows, advance)
+            self._sent(table).add(rows, self.producer.keys[table])
         for table in self.source.landed:
             rows = self._slice(table, self.source.month(table, month), kept)
             if rows:
                 self.uploader.upload_csv(table, month, rows)
-                self.told.sent[table] = self.told.sent.get(table, 0) + len(rows)
+                self._sent(table).add(rows, self.producer.keys[table])
         self.account.ask("flush")
         self.account.settle()
 
@@ -143,7 +164,7 @@ class Story:
         ranged = [
             name for name, column in columns.items() if "maximum" in column and not column.get("required")
         ]
-        rows = self.source.month(table, month)[:200]
+        rows = self._slice(table, self.source.month(table, month), self._share(month))[:200]
         broken = [
             {**row, ranged[0]: columns[ranged[0]]["maximum"] * 1000 + number}
             for number, row in enumerate(rows)
@@ -158,7 +179,10 @@ class Story:
         after = sum(self.analyst.set_aside(table).values())
         if after - before != len(few[:10]) + 1:
             raise ActorError(f"{after - before} entries of {table} in quarantine, not 10 rows and one file")
-        self.told.sent[table] += len(few) + len(all_of_it)
+        sent = self._sent(table)
+        sent.add(rows[10:], self.producer.keys[table])
+        sent.records += 10 + len(all_of_it)
+        sent.in_refused_files += len(all_of_it)
         self._event(
             "quarantine", f"{table}: 10 rows of a file out of range, and a file of {len(rows)} bad rows whole"
         )
@@ -208,10 +232,12 @@ class Story:
         self._event("fault", "the training instance is taken away half-way (managed Spot)")
         self._move_to(instant(month, day=2, hour=3, minute=30))  # past the refresh
         self._move_to(instant(month, day=2, hour=5))  # past the quarterly retraining
-        self._move_to(instant(month, day=2, hour=8))  # past the first look at an endpoint that nobody asked yet
+        self._move_to(
+            instant(month, day=2, hour=8)
+        )  # past the first look at an endpoint that nobody asked yet
         return self._standing()
 
-    def _live_month(self, month: str, *, first: bool) -> str:
+    def _live_month(self, month: str, *, first: bool, last: bool) -> str:
         """The month's data arrive; its rows are asked for as soon as their features are there; then the labels are
         in, the monitoring looks, and what it starts runs to its end or until it waits."""
         after = f"{next_month(date.fromisoformat(f'{month}-01')):%Y-%m}"
@@ -228,12 +254,26 @@ class Story:
         with self._bar(f"{month} predictions", len(rows)) as advance:
             self.told.answers[month] = self.client.predict(rows, on_answer=advance)
         self.account.ask("flush-captures")
+        if last:
+            self._score_in_bulk(month)
         self._move_to(instant(after, day=2, hour=5))  # past the quarterly retraining
         self._move_to(instant(after, day=2, hour=8))  # past the monitoring, and what it starts
         self._move_to(instant(after, day=4, hour=8))  # past the next look at a challenger
         if not self._tried_bad_model and not self.operator.is_running("retraining"):
             self._bad_model()
         return self._standing()
+
+    def _score_in_bulk(self, month: str) -> None:
+        """The whole month once more by batch transform: the same model has to give the same scores."""
+        arn = self.operator.start("bulk scoring", {"input_uri": self.analyst.feature_uri(month)})
+        self.account.settle()
+        scores = self.analyst.bulk_scores(self.operator.output(arn)["scores"]["output_uri"])
+        online = {a.key: a.score for a in self.told.answers[month] if a.variant == "champion"}
+        missing = len(online.keys() - scores.keys())
+        if missing:
+            raise ActorError(f"{missing} of {len(online)} rows that the endpoint scored are missing in bulk")
+        difference = max((abs(scores[key] - score) for key, score in online.items()), default=0.0)
+        self.told.bulk = {"rows": len(online), "largest_difference": difference}
 
     def _bad_model(self) -> None:
         """Someone retrains with settings that cannot learn; the gate has to say no. Once, when no challenger bakes."""
@@ -242,7 +282,7 @@ class Story:
             {
                 "trigger": "manual",
                 "action": "retrain",
-                "hyperparameters": {"num_round": "8", "max_depth": "1"},
+                "hyperparameters": {"num_round": "25", "max_depth": "2"},
             }
         )
 
@@ -289,6 +329,9 @@ class Story:
             self.account.set_clock(min(when, now + timedelta(days=15)))
             self.account.settle()
         self._notice()
+
+    def _sent(self, table: str) -> Sent:
+        return self.told.sent.setdefault(table, Sent())
 
     def _share(self, month: str) -> float:
         """The share of this month's rows that the story uses: the same for a fact and its outcome."""

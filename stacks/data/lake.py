@@ -74,7 +74,11 @@ class Lake(Construct):
             "Captures", models_key, [_expire("", lake.capture_retention_days)], roles=[SERVING]
         )
         self.results = self._bucket(
-            "Results", key, [_expire("", lake.result_retention_days)], services=["athena"]
+            "Results",
+            key,
+            [_expire("", lake.result_retention_days)],
+            roles=[ANALYSTS],
+            services=["athena"],
         )
         self._catalogue = Catalogue(
             self,

@@ -88,6 +88,8 @@ class Queries(Construct):
         grants.read_objects(self.analyst, lake.raw, "quarantine/")
         grants.read_objects(self.analyst, lake.models, "runs/")
         grants.read_objects(self.analyst, lake.models, "monitor/")
+        # Scores of batch transforms, and answers of one's own queries.
+        grants.read_objects(self.analyst, lake.results, "bulk_scores/")
         grants.read_objects(self.analyst, lake.results, "results/")
         grants.write_objects(self.analyst, lake.results, "results/")
         grants.allow(self.analyst, ["s3:GetBucketLocation"], [lake.results.bucket_arn])

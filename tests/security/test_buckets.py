@@ -15,7 +15,7 @@ WAYS = {
     "Landing": ({"uploaders"}, set()),
     "Models": ({"analysts"}, set()),
     "Raw": ({"analysts", "delivery"}, set()),
-    "Results": (set(), {"athena.amazonaws.com"}),
+    "Results": ({"analysts"}, {"athena.amazonaws.com"}),
 }
 
 
