@@ -1,4 +1,4 @@
-"""Control routes of a person or a test who conducts the account: its clock, its rest, its faults, its record by role."""
+"""Control routes of whoever conducts the account, person or test: clock, rest, faults, record by role."""
 
 from __future__ import annotations
 

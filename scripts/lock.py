@@ -1,4 +1,4 @@
-"""Resolves pyproject.toml into requirements.lock: hashes, no index or file URLs, so that any mirror can serve it."""
+"""Resolves pyproject.toml into requirements.lock: hashes, no index or file URLs, so any mirror serves it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Sets a fresh machine up with nothing but Python: a virtual environment from the lock, Node and the CDK CLI inside it.
+"""Sets a machine up with nothing but Python: a virtual environment from the lock, in it Node and the CDK CLI.
 
-Runs before anything is installed, so it uses the standard library alone. The second run compares a stamp and returns.
+Runs before anything is installed, so it uses the standard library alone. The second run compares a stamp and
+returns.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ def check_machine() -> None:
     free = shutil.disk_usage(ROOT).free
     if free < NEEDED_BYTES and not VENV.exists():
         raise SetupError(
-            f"{free / 1024**3:.1f} GiB are free on the disk of {ROOT}, {NEEDED_BYTES / 1024**3:.0f} GiB are needed: "
-            "free some or clone onto another disk"
+            f"{free / 1024**3:.1f} GiB are free on the disk of {ROOT}, "
+            f"{NEEDED_BYTES / 1024**3:.0f} GiB are needed: free some or clone onto another disk"
         )
 
 
@@ -73,8 +74,8 @@ def run(title: str, command: list[str | Path], **environment: str) -> None:
         shown = " ".join(str(part) for part in command)
         raise SetupError(
             f"`{shown}` ended with exit status {done.returncode}:\n{done.stdout[-4000:]}\n"
-            "if a package could not be fetched, check the network or the proxy settings of pip and npm, then run "
-            "the command again: it goes on from what is there"
+            "if a package could not be fetched, check the network or the proxy settings of pip and npm, then "
+            "run the command again: it goes on from what is there"
         )
 
 

@@ -89,7 +89,7 @@ def assembly(request: pytest.FixtureRequest) -> Assembly:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The embedded account's tests come last: once it has run in a process, moto is patched there for good, and the
-    tests that use moto bare must have had their turn. `make test` hands files out in this order.
+    """The embedded account's tests come last: once it has run in a process, moto is patched there for good,
+    and the tests that use moto bare must have had their turn. `make test` hands files out in this order.
     """
     items.sort(key=lambda item: "sandbox" in item.path.parent.parts[-1:])

@@ -1,8 +1,8 @@
 """First step of every run: what it is called, which data it uses, and what it rebuilds.
 
 A run with data calls twice: for its names, and under the data lock for its data, as another run may have
-published in between. Writes below runs/<run_id>/: manifest.json and partitions.json, with which the run can be
-repeated, and raw_seen.json for the next run.
+published in between. Writes below runs/<run_id>/: manifest.json and partitions.json, with which the run can
+be repeated, and raw_seen.json for the next run.
 """
 
 import os

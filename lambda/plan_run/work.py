@@ -1,4 +1,4 @@
-"""What a run rebuilds: the months of each table that have something new, and what it leaves for later. Pure."""
+"""What a run rebuilds: the months of each table with something new, and what it leaves for later. Pure."""
 
 from collections.abc import Collection, Mapping
 from datetime import date

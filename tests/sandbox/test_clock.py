@@ -113,4 +113,3 @@ def test_fault_lets_occasions_pass_then_fires_its_times() -> None:
     asked = [faults.due("glue", "features") is not None for _ in range(5)]
     assert asked == [False, True, True, False, False]
     assert faults.due("lambda", "features") is None
-

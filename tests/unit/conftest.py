@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _moto_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Collecting the sandbox's tests sets how moto reads bucket names; boto3's own way of addressing needs the default."""
+    """Collecting the sandbox's tests sets how moto reads bucket names; boto3 itself needs the default."""
     import moto.s3.utils
     import moto.settings
 

@@ -255,9 +255,7 @@ def real(spark, tmp_path_factory) -> Path:
 
 def whole(contract: dict[str, Any], months: list[str]) -> dict[str, list[str]]:
     """These months of every table, and dimensions whole."""
-    return {
-        name: months if table["event_time"] else ["all"] for name, table in contract["tables"].items()
-    }
+    return {name: months if table["event_time"] else ["all"] for name, table in contract["tables"].items()}
 
 
 def land(folder: Path, name: str, replay: Any, days: tuple[date | None, date | None]) -> None:
@@ -314,9 +312,7 @@ def test_second_contract_runs_through_the_same_code(spark, tmp_path: Path) -> No
     land(tmp_path, "diabetes", diabetes, (None, None))
     uri = f"file://{tmp_path}"
     wanted = ["2024-01", "2024-02"]
-    job.run(
-        spark, contract, run_id="r1", wanted=whole(contract, wanted), raw_uri=uri, curated_uri=uri
-    )
+    job.run(spark, contract, run_id="r1", wanted=whole(contract, wanted), raw_uri=uri, curated_uri=uri)
     assert set(run_job(spark, tmp_path, contract, wanted)) == {"month=2024-01", "month=2024-02"}
     found = spark.read.parquet(f"file://{tmp_path}/features/run=r1").collect()
     assert len(found) == 72

@@ -1,7 +1,7 @@
 """From raw objects to published partitions: clean, check, build features, publish; under the data lock.
 
-What there is to do is planned under the lock: another run may have done it while this one waited. Without a new
-raw object no job starts.
+What there is to do is planned under the lock: another run may have done it while this one waited. Without a
+new raw object no job starts.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def plan(
     then: str,
     failing: str = FAILED,
 ) -> States:
-    """One of the plan's two steps, `names` or `data`; the state is the plan afterwards. `request` is a path."""
+    """One of the plan's two steps, `names` or `data`; afterwards the state is the plan. `request`: a path."""
     return call(
         name,
         functions.plan_run,
