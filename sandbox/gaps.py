@@ -37,11 +37,6 @@ def _delete_named_query(p: Parameters) -> dict[str, Any]:
     return {}
 
 
-def _start_query_execution(p: Parameters) -> dict[str, Any]:
-    """moto would answer any query with success; until an engine runs queries, none is taken."""
-    raise NotImplementedError(f"Athena does not run queries in the sandbox: {p.get('QueryString', '')[:80]}")
-
-
 def _update_work_group(p: Parameters) -> dict[str, Any]:
     group = _found(backend("athena").work_groups, p["WorkGroup"], "WorkGroup", "InvalidRequestException")
     updates = dict(p.get("ConfigurationUpdates", {}))
@@ -126,24 +121,6 @@ def _disassociate_kms_key(p: Parameters) -> dict[str, Any]:
     return {}
 
 
-def _delete_model_package_group(p: Parameters) -> dict[str, Any]:
-    """Refused while the group has versions, as on AWS: whoever made them has to delete them first."""
-    state, name = backend("sagemaker"), p["ModelPackageGroupName"]
-    _found(state.model_package_groups, name, "ModelPackageGroup", "ValidationException")
-    if any(package.model_package_group_name == name for package in state.model_packages.values()):
-        raise GapError("ConflictException", f"Model package group {name} still has model packages")
-    del state.model_package_groups[name]
-    return {}
-
-
-def _delete_model_package(p: Parameters) -> dict[str, Any]:
-    state, name = backend("sagemaker"), p["ModelPackageName"]
-    arn = state.model_package_name_mapping.get(name, name)
-    _found(state.model_packages, arn, "ModelPackage", "ValidationException")
-    del state.model_packages[arn]
-    return {}
-
-
 _PREFIX_LISTS = {
     f"com.amazonaws.{REGION}.s3": "pl-63a5400a",
     f"com.amazonaws.{REGION}.dynamodb": "pl-02cd2c6b",
@@ -152,7 +129,6 @@ _PREFIX_LISTS = {
 _OPERATIONS: dict[tuple[str, str], dict[str, Operation]] = {
     ("athena", "AthenaResponse"): {
         "DeleteNamedQuery": _delete_named_query,
-        "StartQueryExecution": _start_query_execution,
         "UpdateWorkGroup": _update_work_group,
     },
     ("cloudwatch", "CloudWatchResponse"): {"PutCompositeAlarm": _put_composite_alarm},
@@ -165,15 +141,10 @@ _OPERATIONS: dict[tuple[str, str], dict[str, Operation]] = {
         "AssociateKmsKey": _associate_kms_key,
         "DisassociateKmsKey": _disassociate_kms_key,
     },
-    ("sagemaker", "SageMakerResponse"): {
-        "DeleteModelPackage": _delete_model_package,
-        "DeleteModelPackageGroup": _delete_model_package_group,
-    },
 }
 
 
 def install() -> None:
-    """Add what is missing; an engine that answers an operation itself is installed later and wins."""
     for (module, name), operations in _OPERATIONS.items():
         responses = selftest.check(f"moto.{module}.responses:{name}")
         for operation, answer in operations.items():
@@ -202,7 +173,6 @@ def self_test() -> None:
         "ec2": ("managed_prefix_lists",),
         "glue": ("connections", "jobs"),
         "logs": ("groups",),
-        "sagemaker": ("model_package_groups", "model_packages", "model_package_name_mapping"),
     }
     for service, names in state.items():
         for name in names:

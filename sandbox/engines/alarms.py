@@ -183,7 +183,6 @@ def _composite(alarm: Any) -> Judgement:
 
 def install() -> None:
     from moto.cloudwatch.models import CloudWatchBackend
-    from moto.cloudwatch.responses import CloudWatchResponse
 
     original_put, original_data = CloudWatchBackend.put_metric_alarm, CloudWatchBackend.put_metric_data
     original_set = CloudWatchBackend.set_alarm_state
@@ -214,8 +213,6 @@ def install() -> None:
     CloudWatchBackend.put_metric_alarm = put_metric_alarm
     CloudWatchBackend.put_metric_data = put_metric_data
     CloudWatchBackend.set_alarm_state = set_alarm_state
-    if not hasattr(CloudWatchResponse, "put_composite_alarm"):
-        CloudWatchResponse.put_composite_alarm = CloudWatchResponse.put_metric_alarm
     metrics.on_data(arrived)
     clock.on_move(_moved)
     work.probe("alarms", lambda: _due)
@@ -257,4 +254,3 @@ def self_test() -> None:
     )
     check(f"{models}:Alarm.update_state", "self", "reason", "reason_data", "state_value")
     check(f"{models}:MetricDatum", "namespace", "name", "value", "dimensions", "timestamp", "unit")
-    check("moto.cloudwatch.responses:CloudWatchResponse.put_metric_alarm", "self")
