@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +15,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 import contracts
-from demo import claims, evidence, report
+from demo import claims, deploying, evidence, report
 from demo.account import Account
 from demo.actors import ActorError
 from demo.story import Plot, Story
@@ -47,8 +45,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     _free(options.port)
     WORK.mkdir(exist_ok=True)
     with Account(options.port, WORK / "account.log") as account:
-        timing = _deploy(account, console)
-        story = Story(account, contract, _outputs(account), SLICE if options.slice else YEAR, console)
+        timing = deploying.deploy(account, WORK, console)
+        plot = SLICE if options.slice else YEAR
+        story = Story(account, contract, deploying.outputs(account), plot, console)
         try:
             story.tell()
         except (ActorError, ClientError) as error:
@@ -89,67 +88,6 @@ def _explain(story: Story, console: Console) -> None:
     for failure in story.account.ask("health")["work"]["failures"]:
         console.print(f"{failure['name']}: {failure['message']}"[:2_000], style="red", markup=False)
     console.print(f"the account's own words are in {WORK / 'account.log'}")
-
-
-def _deploy(account: Account, console: Console) -> dict[str, float]:
-    timing = {}
-    out = WORK / "cdk.out"
-    shutil.rmtree(out, ignore_errors=True)
-    for title, name, arguments in (
-        ("synthesise and audit (cdk-nag)", "synth_seconds", ["synth", "--quiet", "--output", str(out)]),
-        ("cdk bootstrap", "bootstrap_seconds", ["bootstrap", "--app", str(out)]),
-        (
-            "cdk deploy --all",
-            "deploy_seconds",
-            ["deploy", "--all", "--app", str(out), "--require-approval", "never"],
-        ),
-    ):
-        console.print(f"[bold]{title}[/bold]")
-        started = time.monotonic()
-        with console.status("working"):
-            _cdk(account, arguments)
-        timing[name] = time.monotonic() - started
-        console.print(f"  [dim]{timing[name]:5.1f} s[/dim]")
-    return timing
-
-
-def _cdk(account: Account, arguments: list[str]) -> None:
-    """The pinned CDK CLI with nothing in its environment that leads to a real account."""
-    site = account.site
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
-        "PATH": os.pathsep.join(
-            [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
-        ),  # our Node first
-        "AWS_ACCESS_KEY_ID": site.access_key,
-        "AWS_SECRET_ACCESS_KEY": site.secret_key,
-        "AWS_REGION": site.region,
-        "AWS_ENDPOINT_URL": site.endpoint,
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "CDK_HOME": str(WORK / "cdk-home"),
-        "CDK_DISABLE_VERSION_CHECK": "1",
-        "NO_COLOR": "1",
-    }
-    subprocess.run(
-        [str(ROOT / "node_modules" / ".bin" / "cdk"), *arguments, "--no-notices"],
-        cwd=ROOT,
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def _outputs(account: Account) -> dict[str, str]:
-    stacks = account.site.client("cloudformation").describe_stacks()["Stacks"]
-    return {
-        output["OutputKey"]: output["OutputValue"]
-        for stack in stacks
-        for output in stack.get("Outputs", [])
-        if not output["OutputKey"].startswith("ExportsOutput")
-    }
 
 
 def _free(port: int) -> None:

@@ -38,7 +38,7 @@ class Account:
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log = self._log_path.open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "up", "--port", str(self.port)],
+            [sys.executable, "-m", "sandbox", "up", "--with-parent", "--warm", "--port", str(self.port)],
             cwd=ROOT,
             stdout=self._log,
             stderr=subprocess.STDOUT,

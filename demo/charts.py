@@ -20,6 +20,7 @@ KIND_COLOURS = {
     "retraining": LIVE,
     "promotion": GOOD,
     "refusal": BAD,
+    "failure": "#882255",
     "alarm": "#E69F00",
     "quarantine": "#CC79A7",
     "fault": "#56B4E9",
@@ -169,6 +170,18 @@ def drift_map(months: Sequence[dict[str, Any]], limit: float, title: str) -> byt
     figure, axes = plt.subplots(figsize=(9.0, 0.9 + 0.27 * max(len(names), 1)))
     shown = np.clip(values[order], 0, 1.0) if len(names) else np.zeros((1, 1))
     image = axes.imshow(shown, aspect="auto", cmap="OrRd", vmin=0, vmax=1.0)
+    axes.set_facecolor("#F2F2F2")
+    for column in np.flatnonzero(np.isnan(values).all(axis=0)) if len(names) else ():
+        axes.text(
+            column,
+            (len(names) - 1) / 2,
+            "no baseline: the rule served",
+            rotation=90,
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color=OBSERVED,
+        )
     for row, source in enumerate(order):
         for column in range(len(months)):
             value = values[source, column]

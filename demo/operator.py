@@ -103,6 +103,16 @@ class Operator:
                 )
         return sorted(jobs, key=lambda job: job["created"])
 
+    def packages(self) -> list[dict[str, Any]]:
+        """Every registered model of all groups, oldest first."""
+        found = []
+        groups = self._sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]
+        for group in groups:
+            pages = self._sagemaker.get_paginator("list_model_packages")
+            for page in pages.paginate(ModelPackageGroupName=group["ModelPackageGroupName"]):
+                found += page["ModelPackageSummaryList"]
+        return sorted(found, key=lambda package: package["ModelPackageVersion"])
+
     def runs(self) -> list[dict[str, str]]:
         """The ledger's rows of runs, oldest first."""
         rows = []

@@ -45,6 +45,7 @@ class Plot:
     end: date
     history_months: int
     rows_a_month: int | None  # None: all of them
+    bad_model: bool = True  # someone tries one, once no challenger bakes
 
     @property
     def months(self) -> list[str]:
@@ -93,7 +94,9 @@ class Story:
         outputs: dict[str, str],
         plot: Plot,
         console: Console,
+        source: Source | None = None,
     ) -> None:
+        """`source`: other data than the contract's own; the tests tell the story without drift, or poisoned."""
         self.account = account
         self.contract = contract
         self.outputs = outputs
@@ -107,8 +110,8 @@ class Story:
         self.client = Client(site, outputs["ClientRoleArn"], outputs["EndpointName"])
         self.analyst = Analyst(site, outputs)
         self.operator = Operator(site, outputs)
-        self.source = Source(contract, plot.start, plot.end)
-        self._tried_bad_model = False
+        self.source = source or Source(contract, plot.start, plot.end)
+        self._tried_bad_model = not plot.bad_model
         self._seen_alarms: set[str] = set()
         self._seen_executions: set[str] = set()
         self._seen_runs: set[str] = set()
@@ -332,6 +335,11 @@ class Story:
 
     def _sent(self, table: str) -> Sent:
         return self.told.sent.setdefault(table, Sent())
+
+    def pass_time(self, *steps: timedelta) -> None:
+        """Let time pass, and what it starts run to its end or until it waits."""
+        for step in steps:
+            self._move_to(self.account.now() + step)
 
     def _share(self, month: str) -> float:
         """The share of this month's rows that the story uses: the same for a fact and its outcome."""

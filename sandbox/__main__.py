@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
@@ -12,7 +13,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from sandbox import account, control
+from sandbox import account, control, work
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,9 +46,16 @@ def _up(options: argparse.Namespace) -> int:
     )
     for name, value in account.environment().items():
         print(f"export {name}={value}", flush=True)
+    if options.warm:
+        from sandbox.engines import glue
+
+        work.start("spark starts", glue.warm)
     if options.deploy is not None:
         _deploy(options)
-    stopped.wait()
+    parent = os.getppid()
+    while not stopped.wait(1.0):
+        if options.with_parent and os.getppid() != parent:
+            break
     running.stop()
     return 0
 
@@ -77,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
 
     up = commands.add_parser("up", help="start the account and stay in the foreground")
+    up.add_argument("--warm", action="store_true", help="start Spark now, not with the first Glue job")
+    up.add_argument("--with-parent", action="store_true", help="end when the process that started it ends")
     up.add_argument("--allow-everything", action="store_true", help="record what IAM decides, refuse nothing")
 
     up.add_argument(
