@@ -91,7 +91,7 @@ def predictions_are_served_and_captured(evidence: Evidence) -> Claim:
     return Claim(
         title="Predictions were served in every live month, and captured as often as they were asked for",
         holds=bool(months) and all(month["requests"] for month in months) and captured >= asked,
-        found=f"{asked:,} answers, {captured:,} captured rows in the monitor's reports",
+        found=f"{asked:,} answers, {captured:,} captured rows in the monitor's overlapping windows",
     )
 
 
