@@ -40,8 +40,8 @@ snapshots: setup  ## rewrite tests/snapshots after a change that was meant; revi
 diagram: setup  ## draw the generated parts of docs/architecture.md again, from the templates
 	@$(BIN)/python scripts/diagram.py
 
-bench: setup  ## the measured figures of docs/architecture.md
-	@$(BIN)/python -m benchmarks
+bench: setup  ## how fast it all is, against its budgets; some minutes (ONLY=transform,endpoint, LONG=1: ten times the data too)
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
 
 lock: setup  ## resolve the dependencies of pyproject.toml again
 	@$(BIN)/python scripts/lock.py

@@ -10,21 +10,48 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.figures import Figure
 from sandbox import account
-from sandbox.iam import enforce, identity, record
+from sandbox.iam import enforce, identity
 
 _ROLE = "measured"
 _BUCKET = "measured-bucket"
 _STREAM = "measured-stream"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Times:
+    """Medians in milliseconds: of the check, and of the whole call over HTTP with and without it."""
+
+    check: float
+    checked: float
+    unchecked: float
+
+
 def main(calls: int = 500) -> None:
+    print(f"{'call':<22}{'check ms':>10}{'checks/s':>10}{'HTTP ms':>10}{'unchecked':>11}")
+    for name, times in measure(calls).items():
+        print(
+            f"{name:<22}{times.check:>10.3f}{1000 / times.check:>10.0f}"
+            f"{times.checked:>10.2f}{times.unchecked:>11.2f}"
+        )
+
+
+def figures() -> list[Figure]:
+    return [
+        Figure(what=f"authorisation of {name}", value=times.check, unit="ms")
+        for name, times in measure(300).items()
+    ]
+
+
+def measure(calls: int) -> dict[str, Times]:
+    found = {}
     with account.Account():
         credentials = _role()
         checks = _timed_checks()
-        print(f"{'call':<22}{'check ms':>10}{'checks/s':>10}{'HTTP ms':>10}{'unchecked':>11}")
         for name, call in _calls(credentials).items():
             call()
             enforce.enforce(True)
@@ -35,8 +62,8 @@ def main(calls: int = 500) -> None:
             enforce.install_check(lambda *_: None)
             unchecked = _milliseconds(call, calls)
             _timed_checks(checks)
-            print(f"{name:<22}{check:>10.3f}{1000 / check:>10.0f}{checked:>10.2f}{unchecked:>11.2f}")
-        print(f"{len(record.calls())} decisions recorded")
+            found[name] = Times(check=check, checked=checked, unchecked=unchecked)
+    return found
 
 
 def _milliseconds(call: Callable[[], Any], calls: int) -> float:

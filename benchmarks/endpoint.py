@@ -19,20 +19,49 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import predict
+from benchmarks.figures import Figure
 from sandbox import account
 from sandbox.engines.backends import backend
 
+SERVER = "the server alone"
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.2-0"
 
 
 def main() -> None:
-    import contracts
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contract", default="flights")
     parser.add_argument("--requests", type=int, default=2_000)
     options = parser.parse_args()
-    agreed = predict.contract.parse(contracts.load(options.contract))
+    started, times = measure(options.contract, options.requests)
+    print(f"endpoint in service after {started:.1f} s")
+    print(f"{'':<20}{'p50 ms':>8}{'p99 ms':>8}{'per s':>8}")
+    for name, found in times.items():
+        p50, p99 = percentiles(found)
+        print(f"{name:<20}{p50:>8.2f}{p99:>8.2f}{1000 / statistics.mean(found):>8.0f}")
+
+
+def figures() -> list[Figure]:
+    _, times = measure("flights", 2_000)
+    budgets = {SERVER: (1.0, 5.0)}
+    return [
+        Figure(what=f"one prediction, endpoint: {name}, {which}", value=value, unit="ms", at_most=most)
+        for name, found in times.items()
+        for which, value, most in zip(
+            ("p50", "p99"), percentiles(found), budgets.get(name, (None, None)), strict=True
+        )
+    ]
+
+
+def percentiles(times: list[float]) -> tuple[float, float]:
+    cuts = statistics.quantiles(times, n=100)
+    return cuts[49], cuts[98]
+
+
+def measure(name: str, requests: int) -> tuple[float, dict[str, list[float]]]:
+    """Seconds until the endpoint served; milliseconds of each request, by the way that it took."""
+    import contracts
+
+    agreed = predict.contract.parse(contracts.load(name))
     rows = predict.random_rows(agreed)
     with tempfile.TemporaryDirectory() as folder:
         body = archive(predict.save(Path(folder), agreed, rows))
@@ -40,7 +69,7 @@ def main() -> None:
     with account.Account():
         started = time.perf_counter()
         serve(body)
-        print(f"endpoint in service after {time.perf_counter() - started:.1f} s")
+        ready = time.perf_counter() - started
         server = backend("sagemaker").endpoints["measured"].blue.variants[0].server
         runtime = account.client("sagemaker-runtime")
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -52,11 +81,8 @@ def main() -> None:
         def through_the_api(record: bytes) -> None:
             runtime.invoke_endpoint(EndpointName="measured", Body=record, ContentType="application/json")
 
-        print(f"{'':<20}{'p50 ms':>8}{'p99 ms':>8}{'per s':>8}")
-        for name, call in (("the server alone", directly), ("through the API", through_the_api)):
-            times = measured(call, records, options.requests)
-            cuts = statistics.quantiles(times, n=100)
-            print(f"{name:<20}{cuts[49]:>8.2f}{cuts[98]:>8.2f}{1000 / statistics.mean(times):>8.0f}")
+        ways = {SERVER: directly, "through the API": through_the_api}
+        return ready, {way: measured(call, records, requests) for way, call in ways.items()}
 
 
 def measured(call: Callable[[bytes], None], records: list[bytes], count: int) -> list[float]:

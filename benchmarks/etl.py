@@ -10,35 +10,61 @@ import argparse
 import gzip
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+
+from benchmarks.figures import Figure
+from benchmarks.processes import fresh
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / folder) for folder in ("lambda", "glue_jobs", "sandbox/shims")]
 YEAR = timedelta(days=371)  # whole weeks, so that weekdays stay what they are, and no two copies touch
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Since the start of the process: CPU of the JVM and of its interpreter, and wall time."""
+
+    step: str
+    cpu_seconds: float
+    seconds: float
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    folder = options.keep or Path(tempfile.mkdtemp(prefix="etl-"))
-    if options.run:
-        run(folder, options.times)
-        return
-    if not (folder / "raw").exists():
-        land(folder, options.times)
-    again = ["--run", "--times", str(options.times), "--keep", str(folder)]
-    command = [sys.executable, "-m", "benchmarks.etl", *again]
-    subprocess.run(command, cwd=ROOT, check=True)
+    costs, peak = measure(options.times, options.keep)
+    for cost in costs:
+        print(f"{cost.step:12} until {cost.cpu_seconds:6.1f} CPU s, {cost.seconds:6.1f} s")
+    print(f"{options.times} x all flights, peak {peak / 1e9:.2f} GB")
+
+
+def figures(*, long: bool = False) -> list[Figure]:
+    """`long`: ten times the data as well."""
+    what = "clean and features, all flights"
+    once = measure(1)[0][-1].cpu_seconds
+    found = [Figure(what=f"{what}, Spark's start included", value=once, unit="CPU s", at_most=40)]
+    if long:
+        factor = measure(10)[0][-1].cpu_seconds / once
+        found.append(Figure(what=f"{what}, ten times", value=factor, unit="times the CPU", at_most=5))
+    return found
+
+
+def measure(times: int, keep: Path | None = None) -> tuple[list[Cost], int]:
+    """Cost until the end of each step, and the JVM's peak in bytes. `keep`: data for the next one as well."""
+    with tempfile.TemporaryDirectory(prefix="etl-") as temporary:
+        folder = keep or Path(temporary)
+        if not (folder / "raw").exists():
+            land(folder, times)
+        return fresh(run, folder, times)
 
 
 def land(folder: Path, times: int) -> None:
@@ -76,7 +102,7 @@ def _later(day: str, text: str, copy: int) -> tuple[str, str]:
     return str(first + copy * YEAR), text.replace('"#', '"')
 
 
-def run(folder: Path, times: int) -> None:
+def run(folder: Path, times: int) -> tuple[list[Cost], int]:
     from lake import session, storage
     from pyspark.sql import SparkSession
 
@@ -103,25 +129,24 @@ def run(folder: Path, times: int) -> None:
     )
     spark.sparkContext.setLogLevel("ERROR")
     session.configure(spark)
-    _report(spark, "spark start", started)
+    costs = [_cost(spark, "spark start", started)]
     _clean(spark, contract, folder, months)
-    _report(spark, "clean", started)
+    costs.append(_cost(spark, "clean", started))
     _features(spark, contract, folder, months)
-    _report(spark, "features", started)
-    peak = Path(f"/proc/{_jvm(spark).pid()}/status").read_text().split("VmHWM:")[1].split()[0]
-    print(f"{times} x all flights, peak {int(peak) / 1e6:.2f} GB")
+    costs.append(_cost(spark, "features", started))
+    kilobytes = Path(f"/proc/{_jvm(spark).pid()}/status").read_text().split("VmHWM:")[1].split()[0]
     spark.stop()
+    return costs, int(kilobytes) * 1024
 
 
 def _jvm(spark: Any) -> Any:
     return spark._jvm.java.lang.ProcessHandle.current()
 
 
-def _report(spark: Any, name: str, started: float) -> None:
-    """Since the start of the process: CPU of the JVM and of this interpreter, and wall time."""
+def _cost(spark: Any, step: str, started: float) -> Cost:
     jvm = _jvm(spark).info().totalCpuDuration().get().toMillis() / 1000
     cpu = jvm + time.process_time()
-    print(f"{name:12} until {cpu:6.1f} CPU s, {time.monotonic() - started:6.1f} s")
+    return Cost(step=step, cpu_seconds=cpu, seconds=time.monotonic() - started)
 
 
 def _clean(spark: Any, contract: dict[str, Any], folder: Path, months: list[str]) -> None:

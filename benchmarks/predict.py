@@ -12,9 +12,11 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+from benchmarks.figures import Figure
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "sagemaker_jobs")]
@@ -25,38 +27,52 @@ import xgboost  # noqa: E402
 from tabular import boosting, contract, models, preparation, rules, split  # noqa: E402
 from tabular.frame import Frame  # noqa: E402
 
+ONE = "one record, JSON"
 LINES = "application/jsonlines"
 ROWS, ROUNDS = 20_000, 150
 WINDOWS = {name: f"2024-0{month}-01" for month, name in enumerate(split.Windows.names(), start=1)}
 
 
 def main() -> None:
-    import contracts
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contract", default="flights")
     parser.add_argument("--requests", type=int, default=5_000)
     options = parser.parse_args()
-    agreed = contract.parse(contracts.load(options.contract))
+    print(f"{'':<12}{'request':<28}{'p50 ms':>8}{'p99 ms':>8}{'CPU p50':>9}{'CPU p99':>9}")
+    for name, kind, times in measure(options.contract, options.requests):
+        (wall50, cpu50), (wall99, cpu99) = np.percentile(times, [50, 99], axis=0)
+        print(f"{name:<12}{kind:<28}{wall50:>8.3f}{wall99:>8.3f}{cpu50:>9.3f}{cpu99:>9.3f}")
+
+
+def figures() -> list[Figure]:
+    found = {(name, kind): times for name, kind, times in measure("flights", 2_000)}
+    p50, p99 = np.percentile([wall for wall, _ in found["booster", ONE]], [50, 99])
+    what = "one prediction, the handler alone"
+    return [
+        Figure(what=f"{what}, p50", value=float(p50), unit="ms"),
+        Figure(what=f"{what}, p99", value=float(p99), unit="ms"),
+    ]
+
+
+def measure(contract_name: str, requests: int) -> Iterator[tuple[str, str, list[tuple[float, float]]]]:
+    """Model, kind of request, and milliseconds of each request: by the clock, and of processor time."""
+    import contracts
+
+    agreed = contract.parse(contracts.load(contract_name))
     rows = random_rows(agreed)
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
         booster = inference.model_fn(str(save(Path(folder), agreed, rows)))
-        print(f"trained and loaded in {time.perf_counter() - started:.1f} s")
     rule = models.RuleModel(content=rules.rule_model(agreed.compiled))
     records = [rows.record(index) for index in range(1_000)]
     bodies = {
-        "one record, JSON": [(json.dumps(record), "application/json") for record in records],
+        ONE: [(json.dumps(record), "application/json") for record in records],
         "one record, JSON lines": [(json.dumps(record).encode(), LINES) for record in records],
         "one record, CSV": [(line(record), "text/csv") for record in records],
         "1,000 records, JSON lines": [("\n".join(map(json.dumps, records)).encode(), LINES)],
     }
-    print(f"{'':<12}{'request':<28}{'p50 ms':>8}{'p99 ms':>8}{'CPU p50':>9}{'CPU p99':>9}")
     for name, model in (("booster", booster), ("rule", rule)):
         for kind, sent in bodies.items():
-            times = measured(model, sent, options.requests if len(sent) > 1 else options.requests // 100)
-            (wall50, cpu50), (wall99, cpu99) = np.percentile(times, [50, 99], axis=0)
-            print(f"{name:<12}{kind:<28}{wall50:>8.3f}{wall99:>8.3f}{cpu50:>9.3f}{cpu99:>9.3f}")
+            yield name, kind, measured(model, sent, requests if len(sent) > 1 else requests // 100)
 
 
 def measured(model: models.Model, sent: list[tuple[Any, str]], count: int) -> list[tuple[float, float]]:

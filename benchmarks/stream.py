@@ -1,6 +1,6 @@
 """How fast the embedded account takes a stream: Kinesis -> Firehose -> function -> S3, nothing lost.
 
-    python benchmarks/stream.py [records]
+    python -m benchmarks.stream [records]
 
 The account runs in a process of its own, as it does for `python -m sandbox up`.
 """
@@ -15,14 +15,13 @@ import sys
 import time
 import urllib.request
 import zipfile
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from sandbox.account import ACCOUNT, REGION, client  # noqa: E402 - the path has to stand first
+from benchmarks.figures import Figure
+from sandbox.account import ACCOUNT, REGION, client
 
 PORT = 5791
 BATCH = 500
+ALL_FLIGHTS = 336_776
 TRANSFORM = """
 import base64, json
 
@@ -38,19 +37,29 @@ def handler(event, context):
 """
 
 
-def main() -> None:
-    records = int(sys.argv[1]) if len(sys.argv) > 1 else 336_776
+def main(records: int = ALL_FLIGHTS) -> None:
+    put, total, objects = measure(records)
+    print(f"{records} records put in {put:.1f} s, all in S3 after {total:.1f} s ({objects} objects)")
+
+
+def figures() -> list[Figure]:
+    _, seconds, _ = measure(ALL_FLIGHTS)
+    return [Figure(what=f"stream to lake, {ALL_FLIGHTS:,} records", value=seconds, unit="s")]
+
+
+def measure(records: int) -> tuple[float, float, int]:
+    """Seconds until all records were put, seconds until all were in S3, and in how many objects."""
     os.environ["SANDBOX_PORT"] = str(PORT)
     command = [sys.executable, "-m", "sandbox", "up", "--port", str(PORT)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         server.stdout.readline()  # type: ignore[union-attr]
         try:
-            measure(records)
+            return _sent(records)
         finally:
             server.terminate()
 
 
-def measure(records: int) -> None:
+def _sent(records: int) -> tuple[float, float, int]:
     deploy()
     started = time.monotonic()
     for first in range(0, records, BATCH):
@@ -62,7 +71,7 @@ def measure(records: int) -> None:
     total = time.monotonic() - started
     pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket="lake", Prefix="raw/")
     objects = sum(page["KeyCount"] for page in pages)
-    print(f"{records} records put in {put:.1f} s, all in S3 after {total:.1f} s ({objects} objects)")
+    return put, total, objects
 
 
 def entry(number: int, records: int) -> dict[str, object]:
@@ -129,4 +138,4 @@ def role(name: str, service: str, *actions: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(*(int(argument) for argument in sys.argv[1:]))

@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.figures import Figure
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "lambda"))
 
@@ -47,6 +49,22 @@ def import_seconds() -> float:
 
 
 def main() -> None:
+    rate, record_bytes, answer_bytes = measure()
+    print(f"records/s        {rate:10,.0f}  ({record_bytes:.0f} bytes each, one core)")
+    print(f"import           {import_seconds() * 1000:10.1f} ms over the bare interpreter")
+    print(f"answer           {answer_bytes / 1e6:10.2f} MB for {BATCH} records")
+
+
+def figures() -> list[Figure]:
+    milliseconds = import_seconds() * 1000
+    return [
+        Figure(what="records of the transform function", value=measure()[0], unit="/s", at_least=60_000),
+        Figure(what="import of the transform function", value=milliseconds, unit="ms", at_most=30),
+    ]
+
+
+def measure() -> tuple[float, float, int]:
+    """Records per second, bytes of a record, bytes of the answer to a batch."""
     from ingest_records.records import Batch
     from shared.rules import tables
     from shared.tokens import Tokens
@@ -62,10 +80,7 @@ def main() -> None:
         for event in batches:
             answers = list(map(Batch(door).transform, event["records"]))  # type: ignore[call-overload]
         fastest = min(fastest, time.process_time() - started)
-    answer = len(json.dumps({"records": answers}))
-    print(f"records/s        {BATCH * BATCHES / fastest:10,.0f}  ({size:.0f} bytes each, one core)")
-    print(f"import           {import_seconds() * 1000:10.1f} ms over the bare interpreter")
-    print(f"answer           {answer / 1e6:10.2f} MB for {BATCH} records")
+    return BATCH * BATCHES / fastest, size, len(json.dumps({"records": answers}))
 
 
 if __name__ == "__main__":
