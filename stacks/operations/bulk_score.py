@@ -7,15 +7,10 @@ from typing import Any
 from constructs import Construct
 
 from security import grants
-from security.keys import KeyRing
-from security.logs import LogKeeping
 from security.requests import tag_list
-from security.workflows import Workflow
-from settings import Settings
 from stacks.operations.definitions.bulk_scoring import bulk_scoring
 from stacks.operations.deploy import Deploy
-from stacks.operations.neighbours import Lake
-from stacks.operations.steps import Steps
+from stacks.operations.platform import WorkflowPlatform
 
 JOB_SECONDS = 6 * 3_600
 
@@ -27,35 +22,25 @@ class BulkScore(Construct):
     """
 
     def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        settings: Settings,
-        keys: KeyRing,
-        lake: Lake,
-        logs: LogKeeping,
-        steps: Steps,
-        deploy: Deploy,
+        self, scope: Construct, construct_id: str, *, platform: WorkflowPlatform, deploy: Deploy
     ) -> None:
         super().__init__(scope, construct_id)
-        self.workflow = Workflow(
-            self, "Workflow", name=f"{settings.prefix}-bulk-score", key=keys.messages, logs=logs
-        )
+        explain_failure = platform.steps.explain_failure.function_arn
+        self.workflow = platform.workflow(self, "bulk-score")
         grants.allow(self.workflow.role, ["ssm:GetParameter"], [deploy.champion.parameter_arn])
-        self.workflow.let_run_sagemaker("Transform", settings.prefix)
-        self.workflow.let_invoke(steps.explain_failure.function_arn)
+        self.workflow.let_run_sagemaker("Transform", platform.settings.prefix)
+        self.workflow.let_invoke(explain_failure)
         # The job's volume is encrypted in SageMaker's account, by a grant.
         grants.allow(
             self.workflow.role,
             ["kms:CreateGrant", "kms:DescribeKey"],
-            [keys.models.key_arn],
+            [platform.keys.models.key_arn],
             conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
         )
         self.workflow.define(
             bulk_scoring(
-                _request(settings, lake, keys),
-                steps.explain_failure.function_arn,
+                _request(platform),
+                explain_failure,
                 champion_parameter=deploy.champion.parameter_name,
                 baseline_model=deploy.baseline.model_name,
                 job_seconds=JOB_SECONDS,
@@ -63,8 +48,9 @@ class BulkScore(Construct):
         )
 
 
-def _request(settings: Settings, lake: Lake, keys: KeyRing) -> dict[str, Any]:
-    output = f"s3://{lake.results.bucket_name}/bulk_scores/{{}}"
+def _request(platform: WorkflowPlatform) -> dict[str, Any]:
+    settings, keys = platform.settings, platform.keys
+    output = f"s3://{platform.lake.results.bucket_name}/bulk_scores/{{}}"
     return {
         "TransformJobName.$": f"States.Format('{settings.prefix}-{{}}', $$.Execution.Name)",
         "ModelName.$": "$.model.model_name",

@@ -9,21 +9,13 @@ from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 from security import grants, requests
-from security.images import Image
 from security.jobs import JobNetwork, JobRole
-from security.keys import KeyRing
-from security.logs import LogKeeping
 from security.roles import arn
-from security.workflows import Workflow
-from settings import Settings
 from stacks.operations.alarms import watch_model
-from stacks.operations.alerts import Alerts
 from stacks.operations.definitions.monitoring import monitoring
-from stacks.operations.definitions.parts import Report
 from stacks.operations.deploy import endpoint_name
-from stacks.operations.ledger import Ledger
-from stacks.operations.neighbours import Evaluate, Lake
-from stacks.operations.steps import Steps
+from stacks.operations.neighbours import Evaluate
+from stacks.operations.platform import WorkflowPlatform
 
 
 class Monitor(Construct):
@@ -38,61 +30,57 @@ class Monitor(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        settings: Settings,
-        keys: KeyRing,
-        lake: Lake,
-        logs: LogKeeping,
-        steps: Steps,
-        image: Image,
-        alerts: Alerts,
-        ledger: Ledger,
+        platform: WorkflowPlatform,
         contract: Mapping[str, Any],
         network: JobNetwork,
         evaluate: Evaluate,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._settings, self._lake, self._network = settings, lake, network
-        programs = evaluate.code
-        self.role = self._role(keys, image, programs)
-        self.workflow = Workflow(
-            self, "Workflow", name=f"{settings.prefix}-monitor", key=keys.messages, logs=logs
-        )
+        self._platform, self._network = platform, network
+        settings, steps, alerts = platform.settings, platform.steps, platform.alerts
+        self.role = self._role(evaluate.code)
+        self.workflow = platform.workflow(self, "monitor")
         functions = (steps.plan_run, steps.publish_metrics, steps.explain_failure)
         self.workflow.let_invoke(*(function.function_arn for function in functions))
         self.workflow.let_run_sagemaker("Processing", settings.prefix, self.role)
-        self.workflow.let_publish(alerts.topic.topic_arn, keys.messages)
-        request = self._request(image, programs, keys)
-        report = Report(table=ledger.table.table_name, topic=alerts.topic.topic_arn, workflow="Monitoring")
+        self.workflow.let_publish(alerts.topic.topic_arn, platform.keys.messages)
         self.workflow.define(
-            monitoring(steps.arns, request, report, job_seconds=settings.evaluate.max_run_seconds)
+            monitoring(
+                steps.arns,
+                self._request(evaluate.code),
+                platform.report("Monitoring"),
+                job_seconds=settings.evaluate.max_run_seconds,
+            )
         )
         self.alarms = watch_model(alerts, endpoint_name(settings), contract["monitor"])
 
-    def _role(self, keys: KeyRing, image: Image, programs: s3_assets.Asset) -> JobRole:
+    def _role(self, programs: s3_assets.Asset) -> JobRole:
+        platform, lake = self._platform, self._platform.lake
         role = JobRole(
             self,
             "Role",
-            source_arn=arn("sagemaker", f"processing-job/{self._settings.prefix}-*"),
+            source_arn=arn("sagemaker", f"processing-job/{platform.settings.prefix}-*"),
             network=self._network,
-            image_repository_arn=image.repository_arn,
-            volume_key=keys.models,
+            image_repository_arn=platform.image.repository_arn,
+            volume_key=platform.keys.models,
             log_groups=["/aws/sagemaker/ProcessingJobs"],
         )
         role.read_file(programs)
-        grants.read_objects(role, self._lake.captures, "captures/")
-        grants.read_objects(role, self._lake.features, "features/")
+        grants.read_objects(role, lake.captures, "captures/")
+        grants.read_objects(role, lake.features, "features/")
         # The champion's statistics; the manifests that the plan wrote.
-        grants.read_objects(role, self._lake.models, "runs/")
-        grants.read_objects(role, self._lake.models, "monitor/")
-        grants.write_objects(role, self._lake.models, "monitor/")
+        grants.read_objects(role, lake.models, "runs/")
+        grants.read_objects(role, lake.models, "monitor/")
+        grants.write_objects(role, lake.models, "monitor/")
         return role
 
-    def _request(self, image: Image, programs: s3_assets.Asset, keys: KeyRing) -> dict[str, Any]:
-        settings, bucket = self._settings, self._lake.models.bucket_name
+    def _request(self, programs: s3_assets.Asset) -> dict[str, Any]:
+        platform, settings = self._platform, self._platform.settings
+        bucket = platform.lake.models.bucket_name
         return requests.processing(
             name=f"States.Format('{settings.prefix}-{{}}-monitor', $.plan.run_id)",
             role_arn=self.role.role_arn,
-            image_uri=image.uri,
+            image_uri=platform.image.uri,
             program="monitor",
             arguments={
                 "run_id": "$.plan.run_id",
@@ -113,7 +101,7 @@ class Monitor(Construct):
             instance_type=settings.monitor.instance_type,
             volume_gb=settings.evaluate.volume_gb,
             max_seconds=settings.evaluate.max_run_seconds,
-            key=keys.models,
+            key=platform.keys.models,
             network=self._network,
             tags=settings.tags("monitor"),
         )

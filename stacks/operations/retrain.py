@@ -10,20 +10,16 @@ from constructs import Construct
 from security import grants
 from security.images import Image
 from security.jobs import JobNetwork
-from security.keys import KeyRing
-from security.logs import LogKeeping
 from security.nag import acknowledge_wildcard
 from security.roles import arn
-from security.workflows import Workflow
 from settings import Settings
-from stacks.operations.alerts import Alerts
-from stacks.operations.definitions.parts import Jobs, Release, Report, Requests
+from stacks.operations.definitions.parts import Jobs, Release, Requests
 from stacks.operations.definitions.retraining import retraining
 from stacks.operations.deploy import Deploy
 from stacks.operations.ledger import Ledger
-from stacks.operations.neighbours import Lake, Model, Transform
+from stacks.operations.neighbours import Model, Transform
+from stacks.operations.platform import WorkflowPlatform
 from stacks.operations.release import ReleaseRequests
-from stacks.operations.steps import Steps
 
 HOUR = 3_600
 
@@ -38,14 +34,7 @@ class Retrain(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        settings: Settings,
-        keys: KeyRing,
-        lake: Lake,
-        logs: LogKeeping,
-        steps: Steps,
-        image: Image,
-        alerts: Alerts,
-        ledger: Ledger,
+        platform: WorkflowPlatform,
         network: JobNetwork,
         deploy: Deploy,
         guards: Sequence[cloudwatch.Alarm],
@@ -53,13 +42,14 @@ class Retrain(Construct):
         model: Model,
     ) -> None:
         super().__init__(scope, construct_id)
+        settings, keys, lake = platform.settings, platform.keys, platform.lake
         self._settings, self._keys, self._deploy = settings, keys, deploy
         group_name = model.evaluate.group.model_package_group_name
         jobs = self._jobs(transform)
-        requests = _requests(settings, model, image)
+        requests = _requests(settings, model, platform.image)
         calls = ReleaseRequests(
             settings=settings,
-            image_uri=image.uri,
+            image_uri=platform.image.uri,
             role_arn=deploy.role.role_arn,
             group_name=group_name,
             models_bucket=lake.models.bucket_name,
@@ -67,32 +57,26 @@ class Retrain(Construct):
             key=keys.models,
             network=network,
         )
-        self.workflow = Workflow(
-            self, "Workflow", name=f"{settings.prefix}-retrain", key=keys.messages, logs=logs
-        )
-        self.workflow.let_invoke(*(function.function_arn for function in steps.all))
+        self.workflow = platform.workflow(self, "retrain")
+        self.workflow.let_invoke(*(function.function_arn for function in platform.steps.all))
         self.workflow.let_run_glue(jobs.clean, jobs.quality, jobs.features)
         self.workflow.let_run_sagemaker("Training", settings.prefix)
         self.workflow.let_run_sagemaker("Processing", settings.prefix)
         self.workflow.let_pass(model.train.role, model.evaluate.role, deploy.role)
         # A run that ends starts the one that was skipped meanwhile.
         self.workflow.let_start(self.workflow.role)
-        self.workflow.let_publish(alerts.topic.topic_arn, keys.messages)
-        self._let_keep_books(ledger)
+        self.workflow.let_publish(platform.alerts.topic.topic_arn, keys.messages)
+        self._let_keep_books(platform.ledger)
         self._let_release(deploy, group_name)
         alarm_arns = [alarm.alarm_arn for alarm in guards]
         grants.allow(self.workflow.role, ["cloudwatch:DescribeAlarms"], alarm_arns)
         self.workflow.define(
             retraining(
-                steps.arns,
+                platform.steps.arns,
                 jobs,
                 requests,
                 self._release(calls, guards),
-                Report(
-                    table=ledger.table.table_name,
-                    topic=alerts.topic.topic_arn,
-                    workflow="Retraining",
-                ),
+                platform.report("Retraining"),
                 self.workflow.arn,
                 seconds=self.longest_seconds(settings, requests.train_seconds),
                 data_lock_seconds=self.data_seconds(settings),

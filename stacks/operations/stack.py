@@ -22,6 +22,7 @@ from stacks.operations.deploy import Deploy, endpoint_name
 from stacks.operations.ledger import Ledger
 from stacks.operations.monitor import Monitor
 from stacks.operations.neighbours import Data, Model
+from stacks.operations.platform import WorkflowPlatform
 from stacks.operations.retrain import Retrain
 from stacks.operations.steps import Steps
 from stacks.operations.triggers import Triggers
@@ -50,7 +51,6 @@ class OperationsStack(Stack):
             termination_protection=settings.base.keep_on_destroy,
         )
         iam.PermissionsBoundary.of(self).apply(boundary)
-        common: dict[str, Any] = {"settings": settings, "keys": keys, "lake": data.lake}
         image = Image(self, "Image")
         self.alerts = Alerts(self, "Alerts", settings=settings, key=keys.messages)
         guards = watch_endpoint(self.alerts, settings, endpoint_name(settings))
@@ -58,7 +58,9 @@ class OperationsStack(Stack):
         self.deploy = Deploy(
             self,
             "Deploy",
-            **common,
+            settings=settings,
+            keys=keys,
+            lake=data.lake,
             contract=contract,
             functions=functions,
             network=serving,
@@ -69,30 +71,43 @@ class OperationsStack(Stack):
         self.steps = Steps(
             self,
             "Steps",
-            **common,
+            settings=settings,
+            keys=keys,
+            lake=data.lake,
             contract=contract,
             functions=functions,
             ledger=self.ledger,
             deploy=self.deploy,
         )
-        shared: dict[str, Any] = {**common, "logs": functions.logs, "steps": self.steps, "image": image}
-        shared |= {"alerts": self.alerts, "ledger": self.ledger}
+        platform = WorkflowPlatform(
+            settings=settings,
+            keys=keys,
+            lake=data.lake,
+            logs=functions.logs,
+            steps=self.steps,
+            image=image,
+            alerts=self.alerts,
+            ledger=self.ledger,
+        )
         self.monitor = Monitor(
-            self, "Monitor", **shared, contract=contract, network=training, evaluate=model.evaluate
+            self,
+            "Monitor",
+            platform=platform,
+            contract=contract,
+            network=training,
+            evaluate=model.evaluate,
         )
         self.retrain = Retrain(
             self,
             "Retrain",
-            **shared,
+            platform=platform,
             network=serving,
             deploy=self.deploy,
             guards=guards,
             transform=data.transform,
             model=model,
         )
-        self.bulk_score = BulkScore(
-            self, "BulkScore", **common, logs=functions.logs, steps=self.steps, deploy=self.deploy
-        )
+        self.bulk_score = BulkScore(self, "BulkScore", platform=platform, deploy=self.deploy)
         self.triggers = Triggers(
             self,
             "Triggers",
