@@ -69,6 +69,11 @@ class Job:
         self.update(**{f"{self.kind}JobStatus": status}, **fields)
         self.announce()
 
+    def ask_to_stop(self) -> None:
+        """Whoever runs it sees `stop` and moves it on."""
+        self.move("Stopping")
+        self.stop.set()
+
     def announce(self) -> None:
         announce(f"SageMaker {self.kind} Job State Change", self.arn, self.response_object)
 

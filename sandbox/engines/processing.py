@@ -114,8 +114,7 @@ def describe_processing_job(request: dict[str, Any]) -> dict[str, Any]:
 def stop_processing_job(request: dict[str, Any]) -> dict[str, Any]:
     job = _found(request)
     if job.status == "InProgress":
-        job.move("Stopping")
-        job.stop.set()
+        job.ask_to_stop()
     return {}
 
 

@@ -108,8 +108,7 @@ def stop_training_job(request: dict[str, Any]) -> dict[str, Any]:
     job = _found(request)
     if job.status != "InProgress":
         raise refuse(f"The request was rejected because the training job is in status {job.status}.")
-    job.move("Stopping")
-    job.stop.set()
+    job.ask_to_stop()
     return {}
 
 

@@ -64,8 +64,7 @@ def describe_transform_job(request: dict[str, Any]) -> dict[str, Any]:
 def stop_transform_job(request: dict[str, Any]) -> dict[str, Any]:
     job = _found(request)
     if job.status == "InProgress":
-        job.move("Stopping")
-        job.stop.set()
+        job.ask_to_stop()
     return {}
 
 

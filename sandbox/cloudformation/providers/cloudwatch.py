@@ -14,29 +14,24 @@ class Listed(Plain):
         context.call(self.service, str(self.delete_operation), {f"{self.name}s": [ref]})
 
 
+def _alarm(operation: str) -> Listed:
+    arn = "arn:aws:cloudwatch:{region}:{account}:alarm:{ref}"
+    return Listed(
+        service="cloudwatch",
+        create_operation=operation,
+        update_operation=operation,
+        delete_operation="DeleteAlarms",
+        name="AlarmName",
+        name_length=255,
+        ref="AlarmName",
+        attributes={"Arn": arn},
+        tags=arn,
+    )
+
+
 PROVIDERS = {
-    "AWS::CloudWatch::Alarm": Listed(
-        service="cloudwatch",
-        create_operation="PutMetricAlarm",
-        update_operation="PutMetricAlarm",
-        delete_operation="DeleteAlarms",
-        name="AlarmName",
-        name_length=255,
-        ref="AlarmName",
-        attributes={"Arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{ref}"},
-        tags="arn:aws:cloudwatch:{region}:{account}:alarm:{ref}",
-    ),
-    "AWS::CloudWatch::CompositeAlarm": Listed(
-        service="cloudwatch",
-        create_operation="PutCompositeAlarm",
-        update_operation="PutCompositeAlarm",
-        delete_operation="DeleteAlarms",
-        name="AlarmName",
-        name_length=255,
-        ref="AlarmName",
-        attributes={"Arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{ref}"},
-        tags="arn:aws:cloudwatch:{region}:{account}:alarm:{ref}",
-    ),
+    "AWS::CloudWatch::Alarm": _alarm("PutMetricAlarm"),
+    "AWS::CloudWatch::CompositeAlarm": _alarm("PutCompositeAlarm"),
     "AWS::CloudWatch::Dashboard": Listed(
         service="cloudwatch",
         create_operation="PutDashboard",

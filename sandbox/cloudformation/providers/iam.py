@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox.cloudformation.providers import tagging
-from sandbox.cloudformation.providers.provider import Attributes, Context, Plain, Properties, text
+from sandbox.cloudformation.providers.provider import Attributes, Context, Placed, Plain, Properties, text
 
 _PRINCIPALS = ("Role", "User", "Group")
 
@@ -69,23 +69,10 @@ class Role:
                 context.call("iam", "PutRolePolicy", put)
 
 
-class Policy:
+class Policy(Placed):
     """An inline policy of several roles, users and groups."""
 
-    def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
-        ref = context.name(64)
-        context.begun(ref)
-        self._bring(context, {}, properties)
-        return ref, {"Id": ref}
-
-    def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:
-        self._bring(context, old, new)
-        return ref, {}
-
-    def delete(self, context: Context, ref: str, properties: Properties) -> None:
-        self._bring(context, properties, {})
-
-    def _bring(self, context: Context, old: Properties, new: Properties) -> None:
+    def put(self, context: Context, old: Properties, new: Properties) -> None:
         before, after = _holders(old), _holders(new)
         document = new.get("PolicyDocument")
         for kind, name, policy in after:

@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.account import ACCOUNT
 from sandbox.cloudformation.errors import UnsupportedError
 from sandbox.cloudformation.providers import tagging
-from sandbox.cloudformation.providers.provider import Attributes, Context, Properties, Watched, text
+from sandbox.cloudformation.providers.provider import Attributes, Context, Placed, Properties, Watched, text
 
 # What an attribute is when a template does not mention it.
 _QUEUE_DEFAULTS = {
@@ -62,21 +62,8 @@ class Queue:
         context.call("sqs", "DeleteQueue", {"QueueUrl": ref})
 
 
-class QueuePolicy:
-    def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
-        ref = context.name()
-        context.begun(ref)
-        self._bring(context, {}, properties)
-        return ref, {"Id": ref}
-
-    def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:
-        self._bring(context, old, new)
-        return ref, {}
-
-    def delete(self, context: Context, ref: str, properties: Properties) -> None:
-        self._bring(context, properties, {})
-
-    def _bring(self, context: Context, old: Properties, new: Properties) -> None:
+class QueuePolicy(Placed):
+    def put(self, context: Context, old: Properties, new: Properties) -> None:
         policy, queues = new.get("PolicyDocument"), new.get("Queues") or []
         for url in queues:
             if url not in (old.get("Queues") or []) or policy != old.get("PolicyDocument"):
@@ -122,26 +109,16 @@ class Topic:
         context.call("sns", "DeleteTopic", {"TopicArn": ref})
 
 
-class TopicPolicy:
+class TopicPolicy(Placed):
     """AWS::SNS::TopicPolicy for a list of topics, AWS::SNS::TopicInlinePolicy for one."""
 
     def __init__(self, topics: str) -> None:
         self.topics = topics
 
-    def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
-        ref = properties["TopicArn"] if self.topics == "TopicArn" else context.name()
-        context.begun(ref)
-        self._bring(context, {}, properties)
-        return ref, {"Id": ref}
+    def ref(self, context: Context, properties: Properties) -> str:
+        return properties["TopicArn"] if self.topics == "TopicArn" else super().ref(context, properties)
 
-    def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:
-        self._bring(context, old, new)
-        return ref, {}
-
-    def delete(self, context: Context, ref: str, properties: Properties) -> None:
-        self._bring(context, properties, {})
-
-    def _bring(self, context: Context, old: Properties, new: Properties) -> None:
+    def put(self, context: Context, old: Properties, new: Properties) -> None:
         before, after = (self._arns(properties) for properties in (old, new))
         policy = new.get("PolicyDocument")
         for arn in after:

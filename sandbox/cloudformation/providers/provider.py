@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -110,6 +111,29 @@ class Watched(dict[str, Any]):
     @property
     def unread(self) -> set[str]:
         return set(self) - self.read
+
+
+class Placed(ABC):
+    """No object of its own: `put` lays a document on others, and takes it off those no longer named."""
+
+    def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
+        ref = self.ref(context, properties)
+        context.begun(ref)
+        self.put(context, {}, properties)
+        return ref, {"Id": ref}
+
+    def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:
+        self.put(context, old, new)
+        return ref, {}
+
+    def delete(self, context: Context, ref: str, properties: Properties) -> None:
+        self.put(context, properties, {})
+
+    def ref(self, context: Context, properties: Properties) -> str:
+        return context.name()
+
+    @abstractmethod
+    def put(self, context: Context, old: Properties, new: Properties) -> None: ...
 
 
 Spec = str | Callable[[Context, Properties, dict[str, Any]], Any]
