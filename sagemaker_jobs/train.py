@@ -150,9 +150,8 @@ def boosting_settings(
 
 
 def threads(environment: Mapping[str, str]) -> int:
-    """One thread on a small machine: two that wait for each other are slower than one."""
-    processors = int(environment.get("SM_NUM_CPUS", "1"))
-    return processors if processors >= 4 else 1
+    """All processors: they wait for each other without spinning (OMP_WAIT_POLICY), so two are faster than one."""
+    return int(environment.get("SM_NUM_CPUS", "1"))
 
 
 def check_rows(agreed: contract.ModelContract, parts: split.Split, windows: split.Windows) -> None:
