@@ -1,4 +1,4 @@
-"""`python -m demo`: synthesise, deploy into the embedded account, live through the data's year, write the report."""
+"""`python -m demo`: synthesise, deploy into the embedded account, live through the year, write the report."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
             **timing,
             "seconds": seconds,
             "peak_memory_mb": memory,
-            "colophon": f"Whole story {seconds:.0f} s; peak memory of the account's process {memory or 0:.0f} MB.",
+            "colophon": f"Whole story {seconds:.0f} s; "
+            f"peak memory of the account's process {memory or 0:.0f} MB.",
         }
         found = evidence.gather(story, facts)
         checked = claims.check(found)
@@ -94,7 +95,8 @@ def _free(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise ActorError(
-                f"port {port} is taken: stop what listens there (an account left open by KEEP=1?) or give --port"
+                f"port {port} is taken: stop what listens there (an account left open by KEEP=1?) "
+                "or give --port"
             )
 
 

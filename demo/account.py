@@ -1,4 +1,4 @@
-"""The embedded account as a process of its own: started, asked and stopped over HTTP like the real one would be reached."""
+"""The embedded account as a process of its own; asked and stopped over HTTP, as the real one is reached."""
 
 from __future__ import annotations
 

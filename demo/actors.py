@@ -1,4 +1,4 @@
-"""The people and programs around the system, each under its own synthesised role: they only use public AWS APIs."""
+"""The people and programs around the system, each under its own synthesised role, by public AWS APIs only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A person or notebook with the analysts' role: reads features, reports and what was set aside; writes nothing."""
+"""A person or notebook with the analysts' role: reads features, reports, what was set aside; never writes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Analyst:
         self._outputs = outputs
 
     def feature_rows(self, month: str) -> list[dict[str, Any]]:
-        """One month of the published feature table as requests: the key and the features, nothing learned later."""
+        """A month of the published features as requests: the key and the features, nothing learned later."""
         rows = self._month(month).to_pylist()
         return [{name: value for name, value in row.items() if name not in NOT_ASKED} for row in rows]
 
@@ -70,7 +70,7 @@ class Analyst:
         )
 
     def set_aside(self, table: str) -> Counter[str]:
-        """Reason -> number of records in quarantine; a file set aside whole counts once, under its own reason."""
+        """Reason -> records in quarantine; a file set aside whole counts once, under its own reason."""
         found: Counter[str] = Counter()
         for key, body in self._objects(f"quarantine/{table}/"):
             whole = "/files/" in key

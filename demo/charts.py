@@ -53,7 +53,7 @@ def _series(
 
 
 def quality_over_months(months: Sequence[dict[str, Any]], metric: str, title: str) -> bytes:
-    """Frozen first champion against the model that the loop kept, month by month, with the rule as a floor."""
+    """Frozen first champion against the model that the loop kept, month by month; the rule as a floor."""
     figure, axes = _axes(title)
     at = np.arange(len(months))
     styles = (

@@ -1,6 +1,7 @@
 """What the story has to show, read from the evidence of the run: a claim that does not hold fails the demo.
 
-Nothing here knows how the story went, only what the lake, the ledger, the executions and the record of calls say.
+Nothing here knows how the story went, only what the lake, the ledger, the executions and the record of calls
+say.
 """
 
 from __future__ import annotations

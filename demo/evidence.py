@@ -70,7 +70,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _months(story: Story, frozen: str | None) -> list[dict[str, Any]]:
-    """Frozen, live and rule on the same rows: those that the champion variant answered and whose label is known."""
+    """Frozen, live and rule on the same rows: answered by the champion variant, and with a known label."""
     agreed = agreement.parse(story.contract)
     rule = models.RuleModel(content=rules.rule_model(story.contract))
     reports = _reports(story.analyst)
@@ -282,9 +282,9 @@ def _ingest(story: Story) -> list[dict[str, Any]]:
 def _summary(story: Story, runs: list[dict[str, Any]]) -> str:
     said = _count_words(runs)
     return (
-        f"{story.contract['name']}, {story.plot.start} to {story.plot.end}: {story.told.records:,} records went "
-        f"through the deployed stacks in the embedded account; {said}. Every figure below was read from what the "
-        f"run left behind: the lake, the ledger, the executions and the record of calls."
+        f"{story.contract['name']}, {story.plot.start} to {story.plot.end}: {story.told.records:,} records "
+        f"went through the deployed stacks in the embedded account; {said}. Every figure below was read from "
+        "what the run left behind: the lake, the ledger, the executions and the record of calls."
     )
 
 

@@ -57,7 +57,7 @@ class Operator:
         return bool(self._states.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"])
 
     def output(self, arn: str) -> dict[str, Any]:
-        """What an execution that succeeded returned; anything else is an error of the story, with its cause."""
+        """What an execution that succeeded returned; else an error of the story, with the cause."""
         told = self._states.describe_execution(executionArn=arn)
         if told["status"] != "SUCCEEDED":
             raise ActorError(

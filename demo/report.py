@@ -1,4 +1,4 @@
-"""Turns the evidence of a run into one self-contained HTML page: figures inside, no network, readable in five minutes."""
+"""A run's evidence as one self-contained HTML page: figures inside, no network, readable in five minutes."""
 
 from __future__ import annotations
 

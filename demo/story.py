@@ -1,5 +1,8 @@
-"""The story: months of data arrive, a model is trained, serves, drifts, is challenged and replaced. Nothing is staged:
-every step asks the deployed stacks to do their work, and what they decide is what the report shows."""
+"""The story: months of data arrive, a model is trained, serves, drifts, is challenged and replaced.
+
+Nothing is staged: every step asks the deployed stacks to do their work, and what they decide is what the
+report shows.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ class Plot:
 
 @dataclass
 class Sent:
-    """Records of a table as they were sent: how many, how many of them again, how many in files that must be refused."""
+    """Records of a table as they were sent: how many, of them again, and of them in files to be refused."""
 
     records: int = 0
     copies: int = 0
@@ -96,7 +99,7 @@ class Story:
         console: Console,
         source: Source | None = None,
     ) -> None:
-        """`source`: other data than the contract's own; the tests tell the story without drift, or poisoned."""
+        """`source`: other data than the contract's own; tests tell the story without drift, or poisoned."""
         self.account = account
         self.contract = contract
         self.outputs = outputs
@@ -161,7 +164,7 @@ class Story:
         self.account.settle()
 
     def _poisoned_batch(self, month: str) -> str:
-        """A file whose numbers are in the wrong unit and partly missing, and bytes that are no records at all."""
+        """A file with numbers in the wrong unit and partly missing, and bytes that are no records at all."""
         table = next(name for name in self.source.landed if self.source.tables[name]["event_time"])
         columns = self.contract["tables"][table]["columns"]
         ranged = [
@@ -241,8 +244,9 @@ class Story:
         return self._standing()
 
     def _live_month(self, month: str, *, first: bool, last: bool) -> str:
-        """The month's data arrive; its rows are asked for as soon as their features are there; then the labels are
-        in, the monitoring looks, and what it starts runs to its end or until it waits."""
+        """The month's data arrive; its rows are asked for as soon as their features are there; then the
+        labels are in, the monitoring looks, and what it starts runs to its end or until it waits.
+        """
         after = f"{next_month(date.fromisoformat(f'{month}-01')):%Y-%m}"
         self._move_to(instant(month, day=20, hour=12))
         self._month_arrives(month)
@@ -279,7 +283,10 @@ class Story:
         self.told.bulk = {"rows": len(online), "largest_difference": difference}
 
     def _bad_model(self) -> None:
-        """Someone retrains with settings that cannot learn; the gate has to say no. Once, when no challenger bakes."""
+        """Someone retrains with settings that cannot learn; the gate has to say no.
+
+        Once, when no challenger bakes.
+        """
         self._tried_bad_model = True
         self._retrain(
             {

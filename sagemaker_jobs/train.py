@@ -150,7 +150,7 @@ def boosting_settings(
 
 
 def threads(environment: Mapping[str, str]) -> int:
-    """All processors: they wait for each other without spinning (OMP_WAIT_POLICY), so two are faster than one."""
+    """All processors: they wait for each other without spinning (OMP_WAIT_POLICY), so two beat one."""
     return int(environment.get("SM_NUM_CPUS", "1"))
 
 

@@ -34,7 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
-    # Streams and objects stay until the end: looking through them again and again for garbage stops every call.
+    # Streams and objects stay until the end: looking through them again and again for garbage stops every
+    # call.
     gc.set_threshold(100_000, 50, 100)
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

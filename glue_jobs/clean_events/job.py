@@ -88,8 +88,8 @@ def read_raw(spark: SparkSession, table: dict[str, Any], uri: str, wanted: list[
     if not present:
         return None
     reader = spark.read.schema(schema.raw(table)).option("columnNameOfCorruptRecord", schema.CORRUPT)
-    # One pattern, not a list: Spark asks S3 three times for each path that it is given, whether it exists and what
-    # it is; folders that a pattern found it lists once.
+    # One pattern, not a list: Spark asks S3 three times for each path that it is given, whether it exists and
+    # what it is; folders that a pattern found it lists once.
     chosen = ",".join(folder.removeprefix("dt=") for folder in present)
     return reader.json(f"{uri}dt={{{chosen}}}")
 

@@ -1,4 +1,4 @@
-"""Other data for the story: months that repeat what the model was trained on, and labels that were turned round."""
+"""Other data for the story: months that repeat what the model was trained on, and labels turned round."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _later(value: Any, kind: str, shift: timedelta) -> Any:
 
 
 class Poisoned(Source):
-    """Until `last` the outcomes are mirrored at the label's limit: who was late is on time, and the other way round."""
+    """Until `last` the outcomes are mirrored at the label's limit: late becomes on time, and vice versa."""
 
     LIMIT = 15  # minutes; the label of the flights
     LOW, HIGH = -240, 2_880  # what the contract allows

@@ -1,7 +1,7 @@
-"""The demo's story is not scripted: without drift nothing retrains, and a poisoned challenger does not get through.
+"""The demo's story is not scripted: without drift nothing retrains; a poisoned challenger is not promoted.
 
-Each story runs in an account of its own, with the deployed stacks, as `make demo SLICE=1` does; that one checks its
-own claims (demo/claims.py).
+Each story runs in an account of its own, with the deployed stacks, as `make demo SLICE=1` does; that one
+checks its own claims (demo/claims.py).
 """
 
 from __future__ import annotations
