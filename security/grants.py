@@ -123,3 +123,13 @@ def _on_objects(role: iam.Role, bucket: s3.IBucket, prefix: str, actions: list[s
 def _use_bucket_key(role: iam.Role, bucket: s3.IBucket, actions: list[str]) -> None:
     if bucket.encryption_key is not None:
         use_key(role, bucket.encryption_key, actions, through="s3")
+
+
+def encrypt_volumes(role: iam.Role, key: kms.IKey) -> None:
+    """Let SageMaker, called with `role`, encrypt volumes in its own account: it makes a grant on the key.
+
+    Two statements: DescribeKey carries no `kms:GrantIsForAWSResource`, so a condition on it would refuse it.
+    """
+    is_for_a_service = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    allow(role, ["kms:CreateGrant"], [key.key_arn], conditions=is_for_a_service)
+    use_key(role, key, ["kms:DescribeKey"], through="sagemaker")

@@ -31,12 +31,7 @@ class BulkScore(Construct):
         self.workflow.let_run_sagemaker("Transform", platform.settings.prefix)
         self.workflow.let_invoke(explain_failure)
         # The job's volume is encrypted in SageMaker's account, by a grant.
-        grants.allow(
-            self.workflow.role,
-            ["kms:CreateGrant", "kms:DescribeKey"],
-            [platform.keys.models.key_arn],
-            conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
-        )
+        grants.encrypt_volumes(self.workflow.role, platform.keys.models)
         self.workflow.define(
             bulk_scoring(
                 _request(platform),

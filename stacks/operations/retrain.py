@@ -151,12 +151,7 @@ class Retrain(Construct):
         grants.allow(role, ["sagemaker:UpdateModelPackage"], [packages])
         grants.allow(role, ["ssm:PutParameter"], [deploy.champion.parameter_arn])
         # SageMaker encrypts the volumes of the endpoint's instances in its own account, by a grant.
-        grants.allow(
-            role,
-            ["kms:CreateGrant", "kms:DescribeKey"],
-            [self._keys.models.key_arn],
-            conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
-        )
+        grants.encrypt_volumes(role, self._keys.models)
         for pattern in (models, configs, packages):
             acknowledge_wildcard(
                 role,

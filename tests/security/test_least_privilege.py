@@ -133,3 +133,12 @@ def test_functions_cannot_use_what_lambda_may_do_with_their_role(assembly: Assem
         a for s in identity_statements(assembly) if s.owner == denial.owner and s.is_allow for a in s.actions
     }
     assert allowed == set(denial.actions)
+
+
+def test_only_grants_are_asked_whom_they_are_for(assembly: Assembly) -> None:
+    """No other KMS request carries the key: such a permission would never be given."""
+    statements = [
+        s for s in identity_statements(assembly) if "kms:GrantIsForAWSResource" in text(s.conditions)
+    ]
+    assert statements
+    assert {action for s in statements for action in s.actions} == {"kms:CreateGrant"}
