@@ -149,7 +149,7 @@ def idle(timeout: float) -> bool:
             return False
         if calm < 2:
             with _changed:
-                _changed.wait(0.05)
+                _changed.wait(0.01)
     return True
 
 
