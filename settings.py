@@ -177,7 +177,7 @@ class DeploySettings:
 @dataclass(frozen=True, kw_only=True)
 class MonitorSettings:
     instance_type: str
-    schedule: str  # EventBridge Scheduler expression, UTC
+    schedule: str  # EventBridge Scheduler expression, UTC; days after the refresh, when late labels are in
     latency_ms: int  # p99 of the model, above which the alarm rings
     emails: tuple[str, ...]  # who is told; each address confirms the subscription
 
@@ -282,7 +282,7 @@ SANDBOX = Settings(
         capture_percent=100,
     ),
     monitor=MonitorSettings(
-        instance_type="ml.m5.large", schedule="cron(0 6 2 * ? *)", latency_ms=100, emails=()
+        instance_type="ml.m5.large", schedule="cron(0 6 6 * ? *)", latency_ms=100, emails=()
     ),
     retrain=RetrainSettings(
         is_scheduled=True,
@@ -344,7 +344,7 @@ PRODUCTION = Settings(
         capture_percent=100,
     ),
     monitor=MonitorSettings(
-        instance_type="ml.m5.xlarge", schedule="cron(0 6 2 * ? *)", latency_ms=50, emails=()
+        instance_type="ml.m5.xlarge", schedule="cron(0 6 6 * ? *)", latency_ms=50, emails=()
     ),
     retrain=RetrainSettings(
         is_scheduled=True,

@@ -238,9 +238,8 @@ class Story:
         self._event("fault", "the training instance is taken away half-way (managed Spot)")
         self._move_to(instant(month, day=2, hour=3, minute=30))  # past the refresh
         self._move_to(instant(month, day=2, hour=5))  # past the quarterly retraining
-        self._move_to(
-            instant(month, day=2, hour=8)
-        )  # past the first look at an endpoint that nobody asked yet
+        # Past the first look at an endpoint that nobody asked yet.
+        self._move_to(instant(month, day=6, hour=8))
         return self._standing()
 
     def _live_month(self, month: str, *, first: bool, last: bool) -> str:
@@ -254,9 +253,8 @@ class Story:
             # A Spark job dies once; the state machine has to try again.
             self.account.fault("glue", "*", times=1)
             self._event("fault", "a Glue job dies half-way through")
-        self._move_to(
-            instant(after, day=2, hour=3, minute=30)
-        )  # past the refresh, before anything is trained on it
+        # Past the refresh, before anything is trained on it.
+        self._move_to(instant(after, day=2, hour=3, minute=30))
         rows = self.analyst.feature_rows(month)
         with self._bar(f"{month} predictions", len(rows)) as advance:
             self.told.answers[month] = self.client.predict(rows, on_answer=advance)
@@ -264,10 +262,10 @@ class Story:
         if last:
             self._score_in_bulk(month)
         self._move_to(instant(after, day=2, hour=5))  # past the quarterly retraining
-        self._move_to(instant(after, day=2, hour=8))  # past the monitoring, and what it starts
-        self._move_to(instant(after, day=4, hour=8))  # past the next look at a challenger
+        self._move_to(instant(after, day=6, hour=8))  # past the monitoring, and what it starts
+        self._move_to(instant(after, day=8, hour=8))  # past the next look at a challenger
         if not self._tried_bad_model and not self.operator.is_running("retraining"):
-            self._bad_model()
+            self._bad_model(through=f"{after}-02")
         return self._standing()
 
     def _score_in_bulk(self, month: str) -> None:
@@ -282,7 +280,7 @@ class Story:
         difference = max((abs(scores[key] - score) for key, score in online.items()), default=0.0)
         self.told.bulk = {"rows": len(online), "largest_difference": difference}
 
-    def _bad_model(self) -> None:
+    def _bad_model(self, *, through: str) -> None:
         """Someone retrains with settings that cannot learn; the gate has to say no.
 
         Once, when no challenger bakes.
@@ -292,6 +290,7 @@ class Story:
             {
                 "trigger": "manual",
                 "action": "retrain",
+                "through": through,
                 "hyperparameters": {"num_round": "25", "max_depth": "2"},
             }
         )
