@@ -102,6 +102,7 @@ def test_a_skipped_run_leaves_its_request_before_it_tries_the_lock_once_more(ret
         **PENDING,
         "run_id": {"S.$": "$.plan.run_id"},
         "trigger": {"S.$": "$.asked.by"},
+        "through": {"S.$": "$.plan.through"},
         "hyperparameters": {"S.$": "$.asked.hyperparameters"},
         "execution": {"S.$": "$$.Execution.Id"},
         "asked_at": {"S.$": "$$.State.EnteredTime"},
@@ -160,11 +161,24 @@ def test_the_start_is_named_after_the_skipped_run_and_comes_before_its_row_goes(
 
 
 def test_a_promotion_makes_the_request_moot(retrain: Definition) -> None:
-    [rule] = retrain["States"]["IsRequestMoot"]["Choices"]
+    [rule, _] = retrain["States"]["IsRequestMoot"]["Choices"]
     assert (rule["Variable"], rule["StringEquals"]) == ("$.outcome.name", "promoted")
     moot = retrain["States"][rule["Next"]]
     assert moot["Next"] == "TakeRequestAway"
     assert "StartDeferred" not in reachable(retrain, rule["Next"])
+
+
+def test_a_refusal_on_the_same_data_answers_what_asked_for_no_other_settings(retrain: Definition) -> None:
+    _, rule = retrain["States"]["IsRequestMoot"]["Choices"]
+    assert rule["And"] == [
+        {"Variable": "$.outcome.name", "StringEquals": "refused"},
+        {"Variable": "$.pending.Item.through.S", "IsPresent": True},
+        {"Variable": "$.pending.Item.through.S", "StringEqualsPath": "$.plan.through"},
+        {"Variable": "$.pending.Item.hyperparameters.S", "StringEquals": "{}"},
+        {"Variable": "$.plan.request.hyperparameters", "IsPresent": False},
+    ]
+    assert "StartDeferred" not in reachable(retrain, rule["Next"])
+    assert retrain["States"]["IsRequestMoot"]["Default"] == "StartDeferred"
 
 
 def test_the_machine_may_start_itself_and_nothing_else(sandbox: Any) -> None:

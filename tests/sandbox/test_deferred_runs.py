@@ -50,7 +50,7 @@ PLAN = {
     "run_id.$": "States.Format('r-{}', $$.Execution.Name)",
     "action": "retrain",
     "trigger.$": "$.trigger",
-    "through": "2024-04-12",
+    "through.$": "$$.Execution.Name",  # each run has data of its own
     "months": "none",
     "has_new_data": False,
     "request": {},
@@ -251,6 +251,37 @@ def test_a_run_that_was_skipped_starts_again_when_the_other_one_is_refused(ledge
     assert ledger.row("lock#model") is None
 
 
+def test_a_request_for_the_data_that_were_refused_just_now_is_answered(ledger: Ledger) -> None:
+    """Two alarms of one report start two runs at once."""
+    same = copy.deepcopy(ledger.definition)
+    plan = same["States"]["Plan"]["Parameters"]["plan"]
+    del plan["through.$"]
+    plan["through"] = "2024-04-12"
+    client("stepfunctions").update_state_machine(stateMachineArn=ARN, definition=json.dumps(same))
+    holder = ledger.start("holder", "drift")
+    ledger.start("skipped", "drift")
+    left = ledger.row("retrain#pending")
+    assert left is not None and left["through"] == "2024-04-12"
+    later(1.1)
+    assert ended(holder)["status"] == "SUCCEEDED"
+    assert ledger.row("retrain#pending") is None
+    assert ledger.executions() == ["holder", "skipped"]
+    told = ledger.told()["Retraining ended: refused"]
+    assert "Run r-skipped (asked for by: drift) was skipped meanwhile; its request is answered" in told
+
+
+def test_what_a_person_wants_to_try_is_not_answered_by_a_run_on_the_same_data(ledger: Ledger) -> None:
+    same = copy.deepcopy(ledger.definition)
+    plan = same["States"]["Plan"]["Parameters"]["plan"]
+    del plan["through.$"]
+    plan["through"] = "2024-04-12"
+    client("stepfunctions").update_state_machine(stateMachineArn=ARN, definition=json.dumps(same))
+    ledger.start("holder", "drift")
+    ledger.start("skipped", "manual", max_depth=4)
+    later(1.1)
+    assert ledger.executions() == ["deferred-r-skipped", "holder", "skipped"]
+
+
 def test_a_deferred_run_that_is_skipped_asks_again_for_the_one_that_asked_first(ledger: Ledger) -> None:
     ledger.start("holder")
     given = {"trigger": "deferred", "asked_by": "drift", "hyperparameters": {}}
@@ -299,7 +330,7 @@ def test_a_failure_says_where_and_why_and_starts_the_skipped_run_too(ledger: Led
         reason,
     )
     assert ledger.told()["Retraining failed in Gate"] == (
-        f"Retraining run r-holder (ada, data before 2024-04-12) failed in Gate: EvaluationError: {reason}. "
+        f"Retraining run r-holder (ada, data before holder) failed in Gate: EvaluationError: {reason}. "
         "Where to look: the log of the function that Gate calls. What to do: docs/operations.md, A run that "
         f"failed. Execution {holder}. Run r-skipped (asked for by: drift) was skipped meanwhile and starts "
         "again as execution deferred-r-skipped"

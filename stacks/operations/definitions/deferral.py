@@ -20,6 +20,7 @@ from stacks.operations.definitions.states import (
     choose,
     compute,
     equals,
+    equals_path,
     is_true,
     note,
     present,
@@ -56,6 +57,7 @@ def ask(table: str, *, start: str, granted: str, refused: str) -> States:
                     "id": {"S": PENDING},
                     "run_id": {"S.$": ledger.RUN},
                     "trigger": {"S.$": "$.asked.by"},
+                    "through": {"S.$": "$.plan.through"},
                     "hyperparameters": {"S.$": "$.asked.hyperparameters"},
                     "execution": {"S.$": "$$.Execution.Id"},
                     "asked_at": {"S.$": "$$.State.EnteredTime"},
@@ -80,7 +82,7 @@ def answer(
 
     Nothing of it may spoil the run's own end: what goes wrong becomes a sentence, and the row stays.
     """
-    look, known, which, begin, begun, moot, drop, nothing, unclear = (
+    look, known, which, begin, begun, moot, judged, drop, nothing, unclear = (
         f"{name}{suffix}"
         for name in (
             "LookForRequest",
@@ -89,6 +91,7 @@ def answer(
             "StartDeferred",
             "DeferredStarted",
             "RequestIsMoot",
+            "RequestIsJudged",
             "TakeRequestAway",
             "NothingRequested",
             "RequestUnanswered",
@@ -156,11 +159,26 @@ def answer(
         ),
     }
     if may_promote:
-        states |= choose(which, (equals("$.outcome.name", "promoted"), moot), otherwise=begin)
+        # Two alarms of one report start two runs: the second one would train the same model on the same data.
+        same = all_of(
+            equals("$.outcome.name", "refused"),
+            present(f"{row}.through.S"),
+            equals_path(f"{row}.through.S", "$.plan.through"),
+            equals(f"{row}.hyperparameters.S", "{}"),
+            {"Variable": "$.plan.request.hyperparameters", "IsPresent": False},
+        )
+        promoted = equals("$.outcome.name", "promoted")
+        states |= choose(which, (promoted, moot), (same, judged), otherwise=begin)
         states |= _say(
             moot,
             "States.Format('. Run {} (asked for by: {}) was skipped meanwhile; its request is moot, as it "
             f"was about the model before this one', {who})",
+            then=drop,
+        )
+        states |= _say(
+            judged,
+            "States.Format('. Run {} (asked for by: {}) was skipped meanwhile; its request is answered, as "
+            f"it was about the same data', {who})",
             then=drop,
         )
     return states
