@@ -16,6 +16,7 @@ class Operator:
         self._alarms = site.client("cloudwatch")
         self._sagemaker = site.client("sagemaker")
         self._outputs = outputs
+        self._ended: dict[str, dict[str, Any]] = {}  # executions that nothing changes any more, by ARN
         self.machines = {
             "retraining": outputs["RetrainStateMachineArn"],
             "monitoring": outputs["MonitorStateMachineArn"],
@@ -35,21 +36,25 @@ class Operator:
             pages = self._states.get_paginator("list_executions").paginate(stateMachineArn=arn)
             for page in pages:
                 for entry in page["executions"]:
-                    told = self._states.describe_execution(executionArn=entry["executionArn"])
-                    found.append(
-                        {
-                            "machine": machine,
-                            "arn": entry["executionArn"],
-                            "name": entry["name"],
-                            "status": told["status"],
-                            "started": told["startDate"],
-                            "stopped": told.get("stopDate"),
-                            "input": json.loads(told.get("input") or "{}"),
-                            "error": told.get("error"),
-                            "cause": told.get("cause"),
-                        }
-                    )
+                    execution = self._ended.get(entry["executionArn"]) or self._described(machine, entry)
+                    if execution["stopped"]:
+                        self._ended[execution["arn"]] = execution
+                    found.append(execution)
         return sorted(found, key=lambda each: each["started"])
+
+    def _described(self, machine: str, entry: dict[str, Any]) -> dict[str, Any]:
+        told = self._states.describe_execution(executionArn=entry["executionArn"])
+        return {
+            "machine": machine,
+            "arn": entry["executionArn"],
+            "name": entry["name"],
+            "status": told["status"],
+            "started": told["startDate"],
+            "stopped": told.get("stopDate"),
+            "input": json.loads(told.get("input") or "{}"),
+            "error": told.get("error"),
+            "cause": told.get("cause"),
+        }
 
     def is_running(self, machine: str) -> bool:
         """Also while a challenger bakes."""

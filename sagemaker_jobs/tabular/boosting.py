@@ -18,8 +18,8 @@ import xgboost
 Round = dict[str, dict[str, float]]
 
 OBJECTIVES = {"binary": "binary:logistic", "regression": "reg:squarederror"}
-# What decides when to stop. Ranking measures are left to the evaluation: to sort all rows in every round costs
-# more than the round.
+# What decides when to stop. Ranking measures are left to the evaluation: sorting all rows in every round
+# costs more than the round.
 METRICS = {"binary": ["logloss"], "regression": ["rmse"]}
 
 
