@@ -135,6 +135,13 @@ class Ledger:
         text = json.dumps(definition)
         client("stepfunctions").create_state_machine(name=name, definition=text, roleArn=self.role)
 
+    def give_all_runs_the_same_data(self) -> None:
+        same = copy.deepcopy(self.definition)
+        plan = same["States"]["Plan"]["Parameters"]["plan"]
+        del plan["through.$"]
+        plan["through"] = "2024-04-12"
+        client("stepfunctions").update_state_machine(stateMachineArn=ARN, definition=json.dumps(same))
+
     def start(self, name: str, trigger: str = "manual", machine: str = ARN, **hyperparameters: Any) -> str:
         given = {"trigger": trigger, "action": "retrain", "hyperparameters": hyperparameters}
         started = client("stepfunctions").start_execution(
@@ -253,11 +260,7 @@ def test_a_run_that_was_skipped_starts_again_when_the_other_one_is_refused(ledge
 
 def test_a_request_for_the_data_that_were_refused_just_now_is_answered(ledger: Ledger) -> None:
     """Two alarms of one report start two runs at once."""
-    same = copy.deepcopy(ledger.definition)
-    plan = same["States"]["Plan"]["Parameters"]["plan"]
-    del plan["through.$"]
-    plan["through"] = "2024-04-12"
-    client("stepfunctions").update_state_machine(stateMachineArn=ARN, definition=json.dumps(same))
+    ledger.give_all_runs_the_same_data()
     holder = ledger.start("holder", "drift")
     ledger.start("skipped", "drift")
     left = ledger.row("retrain#pending")
@@ -271,11 +274,7 @@ def test_a_request_for_the_data_that_were_refused_just_now_is_answered(ledger: L
 
 
 def test_what_a_person_wants_to_try_is_not_answered_by_a_run_on_the_same_data(ledger: Ledger) -> None:
-    same = copy.deepcopy(ledger.definition)
-    plan = same["States"]["Plan"]["Parameters"]["plan"]
-    del plan["through.$"]
-    plan["through"] = "2024-04-12"
-    client("stepfunctions").update_state_machine(stateMachineArn=ARN, definition=json.dumps(same))
+    ledger.give_all_runs_the_same_data()
     ledger.start("holder", "drift")
     ledger.start("skipped", "manual", max_depth=4)
     later(1.1)
