@@ -123,6 +123,11 @@ def put(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
         ),
         pytest.param(
             claims.predictions_are_served_and_captured,
+            put("months", 0, "variants", "champion", "captured", value=7),
+            id="a capture of another month",
+        ),
+        pytest.param(
+            claims.predictions_are_served_and_captured,
             put("months", 0, "variants", value=None),
             id="no report",
         ),
