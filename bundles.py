@@ -1,8 +1,8 @@
 """What is shipped to AWS: folders and files made at synthesis, of which equal sources give equal bytes.
 
-A function's bundle holds its own package, `shared` and the contract, and nothing else: a change elsewhere
-does not redeploy it. Bundles lie in a temporary folder of the process; the CDK copies them into the
-assembly.
+A function's bundle holds its own package, `shared`, the contract and its time zone, and nothing else: a
+change elsewhere does not redeploy it. Bundles lie in a temporary folder of the process; the CDK copies them
+into the assembly.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from functools import cache
+from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 CONTRACT_FILE = "contract.json"
+TIME_ZONE_FILE = "time_zone.tzif"
 
 Contract = Mapping[str, Any]
 
@@ -30,11 +33,12 @@ class BundleError(Exception):
 
 
 def lambda_bundle(package: str, contract: Contract) -> Path:
-    """Folder for a function: <package>/, shared/, contract.json."""
+    """Folder for a function: <package>/, shared/, contract.json, time_zone.tzif."""
     files = {
         **_package("lambda", package),
         **_package("lambda", "shared"),
         CONTRACT_FILE: contract_bytes(contract),
+        TIME_ZONE_FILE: time_zone_bytes(contract["time_zone"]),
     }
     return _folder(f"lambda-{package}", files)
 
@@ -78,6 +82,17 @@ def baseline_model(contract: Contract) -> Path:
 
 def contract_bytes(contract: Contract) -> bytes:
     return json.dumps(contract, indent=1, sort_keys=True).encode()
+
+
+def time_zone_bytes(name: str) -> bytes:
+    """Of the locked package, not of this machine: equal sources give equal bundles anywhere."""
+    data = resources.files("tzdata").joinpath("zoneinfo", *name.split("/"))
+    if not data.is_file():
+        raise BundleError(
+            f"time zone {name!r} is not in tzdata {version('tzdata')}, allowed: a name of the IANA "
+            "database, for example America/New_York"
+        )
+    return data.read_bytes()
 
 
 def _sagemaker_files(contract: Contract) -> dict[str, bytes]:

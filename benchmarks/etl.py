@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from benchmarks.figures import Figure
 from benchmarks.processes import fresh
@@ -75,7 +76,8 @@ def land(folder: Path, times: int) -> None:
     import contracts
     from contracts.flights import replay
 
-    door = tables(contracts.load("flights"), Tokens(b"0" * 64))
+    contract = contracts.load("flights")
+    door = tables(contract, Tokens(b"0" * 64), ZoneInfo(contract["time_zone"]))
     for name, table in door.items():
         lines: defaultdict[str, list[str]] = defaultdict(list)
         for record in replay.records(name):
@@ -97,7 +99,7 @@ def _later(day: str, text: str, copy: int) -> tuple[str, str]:
     if not copy:
         return day, text
     first = date.fromisoformat(day)
-    for near in (first - timedelta(days=1), first):
+    for near in (first - timedelta(days=1), first, first + timedelta(days=1)):
         text = text.replace(f'"{near}', f'"#{(near + copy * YEAR)}')
     return str(first + copy * YEAR), text.replace('"#', '"')
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from benchmarks.figures import Figure
 
@@ -69,7 +70,8 @@ def measure() -> tuple[float, float, int]:
     from shared.rules import tables
     from shared.tokens import Tokens
 
-    door = tables(contracts.load("flights"), Tokens(b"0" * 64))
+    contract = contracts.load("flights")
+    door = tables(contract, Tokens(b"0" * 64), ZoneInfo(contract["time_zone"]))
     batches = events()
     size = sum(len(record["data"]) for record in batches[0]["records"]) * 3 / 4 / BATCH  # type: ignore
     gc.collect()

@@ -12,6 +12,8 @@ import moto
 import pytest
 from shared import aws, environment
 
+import bundles
+
 BUCKETS = ("RAW", "CURATED", "FEATURES", "MODELS", "CAPTURES")
 ENVIRONMENT = {
     **{f"{name}_BUCKET": f"{name.lower()}-bucket" for name in BUCKETS},
@@ -68,6 +70,7 @@ class Account:
 @contextmanager
 def any_account(contract: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
     (folder / "contract.json").write_text(json.dumps(contract))
+    (folder / "time_zone.tzif").write_bytes(bundles.time_zone_bytes(contract["time_zone"]))
     for name, value in {**ENVIRONMENT, "LAMBDA_TASK_ROOT": str(folder)}.items():
         monkeypatch.setenv(name, value)
     aws.client.cache_clear()

@@ -66,12 +66,11 @@ def clean_table(
     rows = read_raw(spark, table, raw_uri, wanted)
     if rows is None:
         return f"{name}: nothing in the raw zone for {', '.join(wanted) or 'no month'}"
-    rows = with_reason(rows, table)
+    rows = with_reason(rows, table, contract["time_zone"], wanted)
     counted = Observation(name)
     observed = rows.observe(counted, F.count(F.lit(1)).alias("read"), F.count(REASON).alias("rejected"))
     uri = f"{zone}/curated/{folder}"
-    result = curated(observed, table, contract["time_zone"], wanted)
-    result.write.mode("overwrite").partitionBy("month").parquet(uri)
+    curated(observed, table).write.mode("overwrite").partitionBy("month").parquet(uri)
     # Reading raw lines is most of the cost: rejected rows get a pass of their own only if there are any.
     # Spark drops the counts of a plan that turned out empty, and would wait for them for ever.
     counts = counted.get if storage.folders(f"{uri}/") else {"read": "?", "rejected": "?"}
@@ -82,8 +81,8 @@ def clean_table(
 
 
 def read_raw(spark: SparkSession, table: dict[str, Any], uri: str, wanted: list[str]) -> DataFrame | None:
-    """The raw rows of the dates that the wanted months can touch; None when there is no such date."""
-    dates = months.utc_dates(wanted) if table["event_time"] else set(wanted)
+    """The raw rows of the days of the wanted months; None when there is no such day."""
+    dates = months.dates(wanted) if table["event_time"] else set(wanted)
     present = [folder for folder in storage.folders(uri) if folder.removeprefix("dt=") in dates]
     if not present:
         return None

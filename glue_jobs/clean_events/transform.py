@@ -11,26 +11,29 @@ MONTH = "month"
 REASON = "_reason"
 
 
-def with_reason(raw: DataFrame, table: dict[str, Any]) -> DataFrame:
-    """Adds why a row cannot be used; null for a good one. The door lets none in, but the lake is open."""
+def with_reason(raw: DataFrame, table: dict[str, Any], time_zone: str, months: list[str]) -> DataFrame:
+    """Adds the local month of each row, and why it cannot be used; null for a good one.
+
+    The door lets none in, but the lake is open. A row of a folder of `months` that belongs to another month
+    would be in two of them or in none: whoever filed it took another time zone, or other rules of this one.
+    """
     reason = F.when(F.col(CORRUPT).isNotNull(), F.lit("not a JSON line of the contract's types"))
     for column, entry in table["columns"].items():
         if entry["required"]:
             reason = reason.when(F.col(column).isNull(), F.lit(f"missing {column}"))
-    return raw.withColumn(REASON, reason)
+    placed = raw.withColumn(MONTH, local_month(table, time_zone))
+    astray = F.concat(F.lit("filed under another month than its own, "), F.col(MONTH))
+    return placed.withColumn(REASON, reason.when(~F.col(MONTH).isin(months), astray))
 
 
-def curated(rows: DataFrame, table: dict[str, Any], time_zone: str, months: list[str]) -> DataFrame:
-    """The good rows of the local `months` (all of them in a dimension), the newest copy of each key.
+def curated(rows: DataFrame, table: dict[str, Any]) -> DataFrame:
+    """The good rows, the newest copy of each key, by local month.
 
     Delivery is at least once and late: of several copies the one ingested last wins; the source and then the
     content decide between copies of one moment, so that every run picks the same. Sorted by key.
     """
     key = table["primary_key"]
     placed = rows.where(F.col(REASON).isNull()).drop(REASON, CORRUPT)
-    placed = placed.withColumn(MONTH, local_month(table, time_zone))
-    if table["event_time"]:
-        placed = placed.where(F.col(MONTH).isin(months))
     newest_first = Window.partitionBy(MONTH, *key).orderBy(
         F.col(INGESTED_AT).desc_nulls_last(),
         F.col(SOURCE).desc_nulls_last(),
@@ -53,7 +56,7 @@ def local_month(table: dict[str, Any], time_zone: str) -> Column:
 
 def rejected(rows: DataFrame) -> DataFrame:
     """The rows that cannot be used, each with its reason and its content as JSON."""
-    content = F.struct(*(column for column in rows.columns if column not in {REASON, CORRUPT}))
+    content = F.struct(*(column for column in rows.columns if column not in {REASON, CORRUPT, MONTH}))
     return rows.where(F.col(REASON).isNotNull()).select(
         F.col(REASON).alias("reason"), F.coalesce(F.col(CORRUPT), F.to_json(content)).alias("record")
     )

@@ -28,15 +28,15 @@ def of(day: date) -> str:
     return day.isoformat()[:7]
 
 
-def utc_dates(months: list[str]) -> set[str]:
-    """The UTC dates on which an event of these local months can fall, in any time zone."""
-    dates = set()
+def dates(months: list[str]) -> set[str]:
+    """The days of these months."""
+    found = set()
     for month in months:
-        day = first_day(month) - timedelta(days=1)
-        while day <= after(month):
-            dates.add(day.isoformat())
+        day = first_day(month)
+        while day < after(month):
+            found.add(day.isoformat())
             day += timedelta(days=1)
-    return dates
+    return found
 
 
 def looking_back(months: list[str], days: int) -> list[str]:

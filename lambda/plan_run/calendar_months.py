@@ -1,9 +1,8 @@
 """Days, months and windows: which months a run rebuilds, which days it trains on. Pure."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import date, timedelta
 
 from plan_run.request import PlanError
 
@@ -44,22 +43,6 @@ def months_of(start: date, end: date) -> set[str]:
         found.add(month_of(start))
         start = first_day(next_month(month_of(start)))
     return found
-
-
-def local_months(utc_day: date, zone: str) -> set[str]:
-    """Months of the local dates that records of one UTC day may have."""
-    try:
-        noon = datetime(utc_day.year, utc_day.month, utc_day.day, 12, tzinfo=ZoneInfo(zone))
-        offset = noon.utcoffset() or timedelta()
-        near = [utc_day] + [utc_day + DAY] * (offset > timedelta()) + [utc_day - DAY] * (offset < timedelta())
-    except ZoneInfoNotFoundError:
-        # A runtime without time zones: one month too many costs time, one too few costs rows.
-        near = [utc_day - DAY, utc_day, utc_day + DAY]
-    return {month_of(day) for day in near}
-
-
-def months_of_days(days: Iterable[date], zone: str) -> set[str]:
-    return {month for day in days for month in local_months(day, zone)}
 
 
 def with_followers(months: Set[str], available: Set[str]) -> set[str]:

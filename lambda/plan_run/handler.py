@@ -17,7 +17,6 @@ from plan_run import lake, request, work
 from plan_run.calendar_months import (
     first_day,
     month_of,
-    months_of_days,
     windows,
     with_followers,
 )
@@ -82,7 +81,7 @@ def _with_data(plan: dict[str, Any], asked: request.Request, agreed: Mapping[str
         )
     wanted = work.to_rebuild(raw, agreed, asked.through, asked.months)
     if asked.months and not any(wanted.values()):
-        there = ", ".join(sorted(months_of_days(raw.dates(base), agreed["time_zone"])))
+        there = ", ".join(sorted({month_of(day) for day in raw.dates(base)}))
         raise NoDataError(
             f"months: got {', '.join(asked.months)}, of which there is nothing before {asked.through}; "
             f"there are raw records of {base} in {there}"
@@ -104,7 +103,7 @@ def _with_data(plan: dict[str, Any], asked: request.Request, agreed: Mapping[str
         **dates,
         "hyperparameters": {"run_id": plan["run_id"], **dates, **asked.hyperparameters},
     }
-    left = work.left(raw, wanted, agreed)
+    left = work.left(raw, wanted)
     seen = lake.Seen(until=raw.until, recent=raw.recent, left=left)
     write_json(bucket, f"{folder}/raw_seen.json", seen.to_json())
     manifest = {"format": 1, "plan": plan, "contract": agreed["name"], "raw_seen": str(raw.until)}

@@ -15,7 +15,7 @@ ALL = "all"  # the one partition of a dimension
 # newest of the last look. So the objects of the last hour are remembered by name, not only by their time.
 OVERLAP = timedelta(hours=1)
 
-Days = Mapping[str, set[str]]  # table -> UTC days as text; a dimension's only day is "all"
+Days = Mapping[str, set[str]]  # table -> local days as text; a dimension's only day is "all"
 
 
 @dataclass(frozen=True, kw_only=True)

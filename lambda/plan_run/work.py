@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Any
 
-from plan_run.calendar_months import first_day, local_months, months_of_days
+from plan_run.calendar_months import first_day, month_of
 from plan_run.lake import ALL, Days, Raw
 
 
@@ -15,27 +15,23 @@ def to_rebuild(
 
     asked  exactly these months of every table, new or not, and dimensions whole
     """
-    zone, base = agreed["time_zone"], agreed["features"]["base"]
-    known = months_of_days(raw.dates(base), zone)
+    known = {month_of(day) for day in raw.dates(agreed["features"]["base"])}
     possible = {month for month in known if first_day(month) < through} & set(asked or known)
     wanted = {}
     for table, spec in agreed["tables"].items():
         days = raw.days[table] if asked else raw.fresh[table]
-        months = {ALL} & days if spec["event_time"] is None else possible & _months(days, zone)
+        months = {ALL} & days if spec["event_time"] is None else possible & _months(days)
         wanted[table] = months
     return wanted
 
 
-def left(raw: Raw, wanted: Mapping[str, set[str]], agreed: Mapping[str, Any]) -> Days:
-    """Days that are new and belong, wholly or in part, to months that this run does not rebuild."""
-    zone = agreed["time_zone"]
+def left(raw: Raw, wanted: Mapping[str, set[str]]) -> Days:
+    """Days that are new and belong to months that this run does not rebuild."""
     return {
-        table: {day for day in days if not _months({day}, zone) <= wanted[table]}
+        table: {day for day in days if not _months({day}) <= wanted[table]}
         for table, days in raw.fresh.items()
     }
 
 
-def _months(days: Collection[str], zone: str) -> set[str]:
-    if ALL in days:
-        return {ALL}
-    return {month for day in days for month in local_months(date.fromisoformat(day), zone)}
+def _months(days: Collection[str]) -> set[str]:
+    return {day if day == ALL else day[:7] for day in days}

@@ -4,15 +4,19 @@ Standard library only and no AWS: the same rules take a stream record, a row of 
 """
 
 import json
-from functools import partial
+from datetime import datetime, tzinfo
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from shared.columns import Read, Refused, from_text, generaliser, reader
+from shared.columns import REMEMBERED, Read, Refused, from_text, generaliser, reader
 from shared.tokens import Tokens
 
 SHOWN = 200  # characters of a refused value
 REDACTED = "[redacted]"
 ALL = "all"  # the one partition of a dimension
+MINUTE = len(
+    "2013-01-31T18:00"
+)  # no clock in use is set by less: the rest of a moment does not change its date
 
 dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -45,7 +49,7 @@ class UnknownColumnError(ValueError):
 class Table:
     """The rules of one table."""
 
-    def __init__(self, name: str, contract: dict[str, Any], tokens: Tokens) -> None:
+    def __init__(self, name: str, contract: dict[str, Any], tokens: Tokens, zone: tzinfo) -> None:
         self.name, self.source = name, contract["source"]
         self.event_time: str | None = contract["event_time"]
         self.columns: dict[str, Any] = contract["columns"]
@@ -56,6 +60,7 @@ class Table:
             column: generaliser(entry) for column, entry in self.columns.items() if "generalise" in entry
         }
         self._tokens = tokens
+        self._local_date = lru_cache(maxsize=REMEMBERED)(partial(_local_date, zone))
         readers = {column: reader(entry) for column, entry in self.columns.items()}
         for column, general in self._general.items():
             readers[column] = _then(readers[column], general)
@@ -100,8 +105,8 @@ class Table:
         return self._tokens.is_sealed(seal, self.name, self._identifiers(record))
 
     def partition(self, stored: dict[str, Any]) -> str:
-        """The UTC date of the event, or `all` for a dimension."""
-        return stored[self.event_time][:10] if self.event_time else ALL
+        """The local date of the event, or `all` for a dimension."""
+        return self._local_date(stored[self.event_time][:MINUTE]) if self.event_time else ALL
 
     def row(self, texts: dict[str, str]) -> dict[str, Any]:
         """A CSV row as a record; its header was checked."""
@@ -163,6 +168,14 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def tables(contract: dict[str, Any], tokens: Tokens) -> dict[str, Table]:
-    """The rules by table."""
-    return {name: Table(name, table, tokens) for name, table in contract["tables"].items()}
+def _local_date(zone: tzinfo, minute: str) -> str:
+    """`minute` as the columns write it, in UTC."""
+    try:
+        return datetime.fromisoformat(f"{minute}+00:00").astimezone(zone).date().isoformat()
+    except OverflowError:  # the first or the last day that a date can be
+        return minute[:10]
+
+
+def tables(contract: dict[str, Any], tokens: Tokens, zone: tzinfo) -> dict[str, Table]:
+    """The rules by table. `zone`: of the contract, whose local dates are the partitions."""
+    return {name: Table(name, table, tokens, zone) for name, table in contract["tables"].items()}

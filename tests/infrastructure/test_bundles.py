@@ -9,8 +9,10 @@ import json
 import subprocess
 import sys
 import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -29,9 +31,14 @@ def names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_function_ships_its_package_shared_and_the_contract(contract: dict[str, Any]) -> None:
+def test_function_ships_its_package_shared_the_contract_and_its_time_zone(contract: dict[str, Any]) -> None:
     shipped = names(bundles.lambda_bundle("ingest_records", contract))
-    assert {name.split("/")[0] for name in shipped} == {"ingest_records", "shared", "contract.json"}
+    assert {name.split("/")[0] for name in shipped} == {
+        "ingest_records",
+        "shared",
+        "contract.json",
+        "time_zone.tzif",
+    }
     assert "ingest_records/handler.py" in shipped
     assert not [name for name in shipped if "__pycache__" in name or name.endswith(".pyc")]
 
@@ -40,6 +47,17 @@ def test_contract_beside_the_code_is_the_compiled_one(contract: dict[str, Any]) 
     folder = bundles.lambda_bundle("ingest_records", contract)
     assert json.loads((folder / "contract.json").read_text(encoding="utf-8")) == contract
     assert json.loads(bundles.contract_file(contract).read_text(encoding="utf-8")) == contract
+
+
+def test_time_zone_is_that_of_the_contract() -> None:
+    zone = ZoneInfo.from_file(io.BytesIO(bundles.time_zone_bytes("America/New_York")))
+    moments = [datetime(2013, month, 1, tzinfo=UTC) for month in (1, 7)]
+    assert [moment.astimezone(zone).hour for moment in moments] == [19, 20]
+
+
+def test_unknown_time_zone_is_refused() -> None:
+    with pytest.raises(bundles.BundleError, match=r"time zone 'Mars/Olympus' is not in tzdata \d+"):
+        bundles.time_zone_bytes("Mars/Olympus")
 
 
 def test_glue_packages_hold_every_job_and_the_shared_one() -> None:

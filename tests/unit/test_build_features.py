@@ -6,12 +6,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from shared.rules import InvalidRecordError, tables
-from shared.tokens import Tokens
+from shared.rules import InvalidRecordError
 
 import contracts
 from contracts.diabetes import replay as diabetes
 from contracts.flights import replay as flights
+from tests.any_door import any_door
 
 ZONE = "America/New_York"
 CONTRACT: dict[str, Any] = {
@@ -262,7 +262,7 @@ def land(folder: Path, name: str, replay: Any, days: tuple[date | None, date | N
     """The raw zone as the door writes it."""
     import json
 
-    door = tables(contracts.load(name), Tokens(b"k" * 32))
+    door = any_door(contracts.load(name))
     for table in replay.TABLES:
         for record in replay.records(table, *days):
             try:

@@ -95,11 +95,22 @@ def test_copies_of_one_moment_are_decided_the_same_each_time(spark, tmp_path: Pa
     assert curated(spark, tmp_path / "one") == curated(spark, tmp_path / "two")
 
 
-def test_month_is_local_although_the_folder_is_utc(spark, tmp_path: Path) -> None:
-    land(tmp_path, "visits", "2024-02-01", visit(1, "2024-02-01T04:59:59Z"), visit(2, "2024-02-01T05:00:00Z"))
-    land(tmp_path, "visits", "2024-01-01", visit(3, "2024-01-01T04:59:59Z"), visit(4, "2024-01-01T05:00:00Z"))
+def test_month_is_local_like_the_folder(spark, tmp_path: Path) -> None:
+    land(tmp_path, "visits", "2024-01-31", visit(1, "2024-02-01T04:59:59Z"))
+    land(tmp_path, "visits", "2024-02-01", visit(2, "2024-02-01T05:00:00Z"))
     clean(spark, tmp_path, "2024-01")
-    assert [row["id"] for row in curated(spark, tmp_path)] == [1, 4]
+    assert [row["id"] for row in curated(spark, tmp_path)] == [1]
+    assert rejected(tmp_path) == []
+
+
+def test_row_in_a_folder_of_another_month_is_kept_aside(spark, tmp_path: Path) -> None:
+    """Filed by UTC, for example: it must not be missing from both months without a word."""
+    land(tmp_path, "visits", "2024-02-01", visit(1, "2024-02-01T04:59:59Z"), visit(2, "2024-02-01T05:00:00Z"))
+    clean(spark, tmp_path, "2024-02")
+    assert [row["id"] for row in curated(spark, tmp_path)] == [2]
+    ((reason, record),) = [(entry["reason"], json.loads(entry["record"])) for entry in rejected(tmp_path)]
+    assert reason == "filed under another month than its own, 2024-01"
+    assert record["id"] == 1
 
 
 def test_late_rows_are_found_when_their_month_is_built_again(spark, tmp_path: Path) -> None:

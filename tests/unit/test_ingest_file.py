@@ -12,12 +12,11 @@ from ingest_file import handler as module
 from ingest_file import source, spool
 from ingest_file.source import FileRefusedError, rows
 from moto import mock_aws
-from shared.rules import tables
-from shared.tokens import Tokens
 
 import contracts
+from tests.any_door import any_door
 
-DOOR = tables(contracts.load("flights"), Tokens(b"k" * 32))
+DOOR = any_door(contracts.load("flights"))
 HEADER = "origin,time_hour,temp,wind_speed\n"
 GOOD = "EWR,2013-01-01T06:00:00Z,39.02,10.3\nJFK,2013-01-02T06:00:00Z,NA,\n"
 

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from ingest_records import handler as module
 from ingest_records.records import LARGEST_ANSWER, Batch
-from shared.rules import tables
 from shared.tokens import Tokens
 
+import bundles
 import contracts
+from tests.any_door import any_door
 
-DOOR = tables(contracts.load("flights"), Tokens(b"k" * 32))
+DOOR = any_door(contracts.load("flights"))
 FLIGHT = {
     "flight_date": "2013-01-01",
     "carrier": "UA",
@@ -183,6 +184,7 @@ def test_handler_takes_contract_and_key_from_its_environment(monkeypatch, tmp_pa
     from shared import environment
 
     (tmp_path / "contract.json").write_text(json.dumps(contracts.load("flights")))
+    (tmp_path / "time_zone.tzif").write_bytes(bundles.time_zone_bytes("America/New_York"))
     monkeypatch.setenv("LAMBDA_TASK_ROOT", str(tmp_path))
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     environment.contract.cache_clear()

@@ -188,11 +188,10 @@ def test_news_that_a_run_leaves_aside_stay_news(account: Account) -> None:
     assert own(account, some) == {"visits": ["2024-02"], "features": ["2024-02"]}
     refreshed(account, some)
     early = later(1, through="2024-03-15")
-    # The first UTC day of March is the last evening of February in New York: it was left aside as a whole.
-    assert early["months"] == "2024-01,2024-02,2024-03"
+    assert early["months"] == "2024-01,2024-03"
     refreshed(account, early)
     rest = later(2)
-    assert rest["months"] == "2024-03,2024-04"
+    assert rest["months"] == "2024-04"
     refreshed(account, rest)
     assert later(3)["has_new_data"] is False
 
@@ -359,16 +358,3 @@ def test_watching_an_unused_endpoint_gives_manifests_that_list_themselves(accoun
 )
 def test_the_window_starts_where_the_last_look_ended(last: date | None, start: date) -> None:
     assert watching.window_start(date(2024, 4, 12), last, 3) == start
-
-
-@pytest.mark.parametrize(
-    ("zone", "months"),
-    [
-        pytest.param("America/New_York", {"2024-01", "2024-02"}, id="behind: the evening before"),
-        pytest.param("Asia/Tokyo", {"2024-02"}, id="ahead: the day itself or the next"),
-        pytest.param("UTC", {"2024-02"}, id="the same"),
-        pytest.param("Nowhere/Land", {"2024-01", "2024-02"}, id="unknown: both neighbours"),
-    ],
-)
-def test_a_utc_day_may_belong_to_two_local_months(zone: str, months: set[str]) -> None:
-    assert calendar_months.local_months(date(2024, 2, 1), zone) == months

@@ -13,13 +13,14 @@ from moto import mock_aws
 from redrive_records import handler as module
 from redrive_records.records import stream_record
 from redrive_records.stream import ATTEMPTS, REQUEST_RECORDS, put_all
-from shared.rules import InvalidRecordError, tables
+from shared.rules import InvalidRecordError
 from shared.tokens import Tokens
 
 import contracts
+from tests.any_door import any_door
 
 TOKENS = Tokens(b"k" * 32)
-DOOR = tables(contracts.load("flights"), TOKENS)
+DOOR = any_door(contracts.load("flights"))
 
 
 class Context:
@@ -96,7 +97,7 @@ def test_quarantined_records_pass_the_mended_door_with_their_tokens(account) -> 
     mended["tables"]["planes"]["columns"]["seats"]["maximum"] = 9000
     data = base64.b64encode(account["kinesis"].taken[0]).decode()
     record = {"recordId": "1", "approximateArrivalTimestamp": 1_357_000_000_000, "data": data}
-    answer = Batch(tables(mended, TOKENS)).transform(record)
+    answer = Batch(any_door(mended)).transform(record)
     assert answer["metadata"]["partitionKeys"]["zone"] == "raw"
     assert json.loads(base64.b64decode(answer["data"]))["tailnum"] == TOKENS.token("aircraft", "N1")
 

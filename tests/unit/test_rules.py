@@ -1,6 +1,7 @@
 """The rules of the door, one value at a time."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from shared.columns import Refused, from_text, reader
@@ -8,6 +9,7 @@ from shared.rules import InvalidRecordError, Table, UnknownColumnError
 from shared.tokens import Tokens
 
 TOKENS = Tokens(b"k" * 32)
+ZONE = ZoneInfo("America/New_York")
 TABLE: dict[str, Any] = {
     "source": "stream",
     "event_time": "at",
@@ -36,7 +38,7 @@ TABLE: dict[str, Any] = {
 
 
 def any_table() -> Table:
-    return Table("visits", TABLE, TOKENS)
+    return Table("visits", TABLE, TOKENS, ZONE)
 
 
 def any_record(**changes: Any) -> dict[str, Any]:
@@ -130,7 +132,7 @@ def test_csv_text_becomes(kind: str, text: str, value: Any) -> None:
     assert (found, type(found)) == (value, type(value))
 
 
-def test_record_is_anonymised_and_placed_on_its_utc_date() -> None:
+def test_record_is_anonymised_and_placed_on_its_local_date() -> None:
     table = any_table()
     stored = table.read(any_record())
     assert stored == {
@@ -140,7 +142,24 @@ def test_record_is_anonymised_and_placed_on_its_utc_date() -> None:
         "grade": "a",
         "score": 0.5,
     }
-    assert table.partition(stored) == "2024-03-01"
+    assert table.partition(stored) == "2024-02-29"
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "day"),
+    [
+        pytest.param("America/New_York", "2024-03-10T04:59:59Z", "2024-03-09", id="winter: last second"),
+        pytest.param("America/New_York", "2024-03-10T05:00:00Z", "2024-03-10", id="winter: midnight"),
+        pytest.param("America/New_York", "2024-07-01T04:00:00Z", "2024-07-01", id="summer: midnight"),
+        pytest.param("Asia/Kolkata", "2024-03-09T18:29:59.999999Z", "2024-03-09", id="half hours ahead"),
+        pytest.param("Asia/Kolkata", "2024-03-09T18:30:00Z", "2024-03-10", id="half hours ahead: midnight"),
+        pytest.param("America/New_York", "0001-01-01T00:00:00Z", "0001-01-01", id="no day before it"),
+        pytest.param("Asia/Tokyo", "9999-12-31T23:00:00Z", "9999-12-31", id="no day after it"),
+    ],
+)
+def test_local_date(zone: str, moment: str, day: str) -> None:
+    table = Table("visits", TABLE, TOKENS, ZoneInfo(zone))
+    assert table.partition(table.read(any_record(at=moment))) == day
 
 
 def test_missing_optional_values_are_left_out() -> None:
@@ -200,8 +219,8 @@ def test_seal_covers_the_identifiers_and_the_table() -> None:
     entry = refused(any_record(grade="c"))
     record = entry["record"]
     assert not any_table().is_sealed(record | {"person": "bob"}, entry["seal"])
-    assert not Table("others", TABLE, TOKENS).is_sealed(record, entry["seal"])
-    assert not Table("visits", TABLE, Tokens(b"x" * 32)).is_sealed(record, entry["seal"])
+    assert not Table("others", TABLE, TOKENS, ZONE).is_sealed(record, entry["seal"])
+    assert not Table("visits", TABLE, Tokens(b"x" * 32), ZONE).is_sealed(record, entry["seal"])
     assert not any_table().is_sealed(record, {"no": "text"})
 
 
