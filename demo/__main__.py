@@ -18,6 +18,7 @@ import contracts
 from demo import claims, deploying, evidence, report
 from demo.account import Account
 from demo.actors import ActorError
+from demo.source import Source
 from demo.story import Plot, Story
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,10 +45,11 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     contract = contracts.load("flights")
     _free(options.port)
     WORK.mkdir(exist_ok=True)
+    plot = SLICE if options.slice else YEAR
     with Account(options.port, WORK / "account.log") as account:
+        source = Source(contract, plot.start, plot.end)  # reads while the stacks are made
         timing = deploying.deploy(account, WORK, console)
-        plot = SLICE if options.slice else YEAR
-        story = Story(account, contract, deploying.outputs(account), plot, console)
+        story = Story(account, contract, deploying.outputs(account), plot, console, source)
         try:
             story.tell()
         except (ActorError, ClientError) as error:

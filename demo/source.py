@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -47,7 +48,10 @@ class Source:
         self.months = months_between(start, end)
         self.tables = contract["tables"]
         self._groups: dict[str, Iterator[tuple[str, Iterator[Row]]]] = {}
-        self._ahead: dict[str, tuple[str, list[Row]] | None] = {}
+        self._at: dict[str, tuple[str, list[Row]] | None] = {}
+        self._coming: dict[str, Future[tuple[str, list[Row]] | None]] = {}
+        # Reads the next month of each table while the account works on this one.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="source")
         self._dimensions: dict[str, list[Row]] = {}
         for name, table in self.tables.items():
             if table["event_time"] is None:
@@ -56,6 +60,7 @@ class Source:
                 rows = replay.records(name, start, end)
                 month_of = local_month(table["event_time"], ZoneInfo(contract["time_zone"]))
                 self._groups[name] = groupby(rows, key=month_of)
+                self._coming[name] = self._reader.submit(self._read, name)
 
     @property
     def streamed(self) -> list[str]:
@@ -71,11 +76,16 @@ class Source:
 
     def month(self, table: str, month: str) -> list[Row]:
         """The rows of one month; none when the table has none."""
-        ahead = self._ahead.get(table)
-        while ahead is None or ahead[0] < month:
-            following = next(self._groups[table], None)
-            if following is None:
+        at = self._at.get(table)
+        while at is None or at[0] < month:
+            at = self._coming[table].result()
+            if at is None:
                 return []
-            ahead = (following[0], list(following[1]))
-            self._ahead[table] = ahead
-        return ahead[1] if ahead[0] == month else []
+            self._at[table] = at
+            self._coming[table] = self._reader.submit(self._read, table)
+        return at[1] if at[0] == month else []
+
+    def _read(self, table: str) -> tuple[str, list[Row]] | None:
+        """The next month that has rows."""
+        following = next(self._groups[table], None)
+        return following and (following[0], list(following[1]))

@@ -12,7 +12,7 @@ from typing import Any
 from sandbox import account, clock, selftest, work
 from sandbox.engines import glue_encryption, glue_run, vpc
 from sandbox.engines.backends import backend
-from sandbox.engines.spark import Spark
+from sandbox.engines.spark import Spark, SparkError
 
 _ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
 _GLUE_TIMEOUT_MINUTES = 480  # the default of Glue 5
@@ -97,10 +97,10 @@ def spark() -> Spark:
 
 
 def warm() -> None:
-    """Starts the JVM ahead of the first job; worth it while something else is being waited for."""
-    worker = spark()
-    with worker.turn:
-        worker.start()
+    """Warms Spark up ahead of the first job; worth it while something else is being waited for."""
+    outcome = spark().warm()
+    if outcome.ended != "succeeded":
+        raise SparkError(f"the worker did not warm up: {outcome.ended} {outcome.error}")
 
 
 def _start_job_run(

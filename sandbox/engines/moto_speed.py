@@ -1,11 +1,11 @@
-"""moto's hot spots without what makes them slow: routing, and Kinesis."""
+"""Hot spots without what makes them slow: routing, Kinesis, state machines, clients of the engines."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 _lock = threading.Lock()
@@ -17,6 +17,8 @@ def install(notify: Callable[[str], None]) -> None:
     _keep_shards_indexed()
     _answer_kinesis_directly()
     _put_many_at_once(notify)
+    _parse_definitions_once()
+    _make_client_classes_once()
 
 
 def _route_quickly() -> None:
@@ -157,6 +159,49 @@ def _put_many_at_once(notify: Callable[[str], None]) -> None:
     KinesisBackend.put_records = put_records
 
 
+def _parse_definitions_once() -> None:
+    """moto reads a definition with ANTLR at each start of an execution: half a second for a long one.
+
+    Only the syntax tree is kept; the program, which an execution may change, is made from it each time.
+    """
+    from moto.stepfunctions.parser.asl.parse import asl_parser
+
+    parser = asl_parser.AmazonStateLanguageParser
+    if hasattr(parser.parse, "of_the_sandbox"):
+        return
+    original = parser.parse
+
+    @lru_cache(maxsize=64)
+    def tree(definition: str) -> Any:
+        return original(definition)[1]
+
+    def parse(definition: str) -> tuple[Any, Any]:
+        parsed = tree(definition)
+        return asl_parser.Preprocessor().visit(parsed), parsed
+
+    parse.of_the_sandbox = True  # type: ignore[attr-defined]
+    parser.parse = staticmethod(parse)
+
+
+def _make_client_classes_once() -> None:
+    """botocore makes a class with all methods for every client: for EC2 it takes 0.1 s, at each job."""
+    from botocore.client import ClientCreator
+
+    if hasattr(ClientCreator._create_client_class, "of_the_sandbox"):
+        return
+    original = ClientCreator._create_client_class
+    known: dict[tuple[Any, str], type] = {}
+
+    def create(self: Any, service_name: str, service_model: Any) -> type:
+        kind = (service_name, service_model.api_version)
+        if kind not in known:
+            known[kind] = original(self, service_name, service_model)
+        return known[kind]
+
+    create.of_the_sandbox = True  # type: ignore[attr-defined]
+    ClientCreator._create_client_class = create
+
+
 def _decoded_size(text: str) -> int:
     return len(text) * 3 // 4 - text[-2:].count("=")
 
@@ -185,3 +230,7 @@ def self_test() -> None:
     )  # fmt: skip
     check("moto.kinesis.responses:KinesisResponse.put_records", "self")
     check("moto.kinesis.responses:KinesisResponse.get_records", "self")
+    parser = "moto.stepfunctions.parser.asl.parse.asl_parser"
+    check(f"{parser}:AmazonStateLanguageParser.parse", "definition")
+    check(f"{parser}:Preprocessor")
+    check("botocore.client:ClientCreator._create_client_class", "self", "service_name", "service_model")

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ from sandbox import account
 from sandbox.engines.spark_worker import CREDENTIALS
 
 _WORKER = Path(__file__).with_name("spark_worker.py")
+_WARM = Path(__file__).parents[1] / "shims" / "spark_warm.py"
 _START_SECONDS = 120
+_WARM_SECONDS = 60
 
 # Short programs on small data: the first compiler only, no collector threads, no user interface.
 _JVM_FLAGS = (
@@ -171,6 +174,22 @@ class Spark:
             return Outcome(ended="failed", error=error.read_text(encoding="utf-8"))
         return Outcome(ended="lost")
 
+    def warm(self) -> Outcome:
+        """Starts the worker and lets it do once what jobs do."""
+        folder = self.home / "warm"
+        folder.mkdir(parents=True, exist_ok=True)
+        program = Program(
+            script=_WARM,
+            arguments=(str(folder),),
+            directory=folder,
+            environment={},
+            conf=_hadoop(S3A) | dict.fromkeys(CREDENTIALS, "nobody's"),
+        )
+        with self.turn:
+            outcome = self.run(program, _WARM_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
+        return outcome
+
     @property
     def log(self) -> Path:
         return self.home / "worker.log"
@@ -240,9 +259,11 @@ def s3a(credentials: Any) -> dict[str, str]:
         "fs.s3a.endpoint.region": account.REGION,
     }
     keys = (credentials.access_key, credentials.secret_key, credentials.token)
-    return {f"spark.hadoop.{name}": value for name, value in settings.items()} | dict(
-        zip(CREDENTIALS, keys, strict=True)
-    )
+    return _hadoop(settings) | dict(zip(CREDENTIALS, keys, strict=True))
+
+
+def _hadoop(settings: dict[str, str]) -> dict[str, str]:
+    return {f"spark.hadoop.{name}": value for name, value in settings.items()}
 
 
 def _java_command(home: Path, logging: Path) -> list[str]:

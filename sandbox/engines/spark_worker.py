@@ -81,6 +81,7 @@ def _launch(command: list[str]) -> Any:
 
 def _import_what_programs_need() -> None:
     """Imported before the fork, so that every program finds it loaded."""
+    import boto3  # noqa: F401
     import pyspark.sql.functions  # noqa: F401
 
 
@@ -160,6 +161,8 @@ def _clean(jvm: Any) -> None:
 
     context = SparkContext._active_spark_context
     if context is not None:
+        # Its server would take up to half a second to notice that it should end; it ends with this process.
+        context._accumulatorServer = None
         context.stop()
     jvm.org.apache.spark.sql.SparkSession.clearActiveSession()
     jvm.org.apache.spark.sql.SparkSession.clearDefaultSession()
