@@ -148,6 +148,16 @@ def bad_model_is_refused(evidence: Evidence) -> Claim:
     )
 
 
+def nothing_failed_unseen(evidence: Evidence) -> Claim:
+    """Deliveries, log lines, rules and schedules fail without a caller who would notice."""
+    failures = [f"{failure['name']}: {failure['message']}" for failure in evidence["failures"]]
+    return Claim(
+        title="Behind the calls nothing failed: every delivery, rule, schedule and log line went through",
+        holds=not failures,
+        found="; ".join(failures)[:500] or "no failure",
+    )
+
+
 BULK = "Scores of a whole month in bulk are those that the endpoint gave"
 CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
     nothing_is_lost,
@@ -160,4 +170,5 @@ CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
     drift_starts_a_retraining,
     challenger_is_promoted,
     bad_model_is_refused,
+    nothing_failed_unseen,
 )

@@ -60,6 +60,10 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
         "executions": executions,
         "roles": story.account.ask("roles"),
         "denied": denied,
+        "failures": [
+            {name: failure[name] for name in ("name", "error", "message", "at")}
+            for failure in story.account.ask("health")["work"]["failures"]
+        ],
         "chapters": told.chapters,
         "facts": dict(facts),
         "colophon": facts["colophon"],

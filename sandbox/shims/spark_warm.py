@@ -12,11 +12,10 @@ ROWS = 2_000
 
 def main(folder: Path) -> None:
     spark = SparkSession.builder.getOrCreate()
-    lines = "".join(
-        json.dumps({"id": i % 900, "group": f"g{i % 7}", "at": f"2024-01-{i % 28 + 1:02}T06:00Z", "n": i})
-        + "\n"
-        for i in range(ROWS)
-    )
+    lines = ""
+    for i in range(ROWS):
+        at = f"2024-01-{i % 28 + 1:02}T06:00:00Z"
+        lines += json.dumps({"id": i % 900, "group": f"g{i % 7}", "at": at, "n": i / 3}) + "\n"
     (folder / "lines.ndjson").write_text(lines)
     raw = spark.read.schema("id bigint, group string, at timestamp, n double, _bad string")
     rows = raw.option("columnNameOfCorruptRecord", "_bad").json(f"file://{folder}/lines.ndjson")

@@ -9,6 +9,8 @@ import zipfile
 import pytest
 
 from sandbox import account, faults
+from sandbox.engines import glue
+from sandbox.iam import record
 from tests.sandbox.compute_account import (
     allow,
     any_bucket,
@@ -110,6 +112,16 @@ def test_job_cannot_read_what_only_the_role_of_another_may(place):
     assert run["JobRunState"] == "FAILED"
     assert "403" in run["ErrorMessage"] or "AccessDenied" in run["ErrorMessage"]
     assert not listed(place, "out/a/")
+
+
+def test_warming_up_calls_no_service_and_the_next_job_has_its_own_keys(place):
+    before = len(record.calls())
+    glue.warm()
+    assert len(record.calls()) == before
+    name = _job(place, "after-warm", _COUNT)
+    run_id = _start(name, source=f"s3://{place}/raw/", target=f"s3://{place}/out/after-warm")
+    assert _end(name, run_id)["JobRunState"] == "SUCCEEDED"
+    assert listed(place, "out/after-warm/")
 
 
 def test_boto3_in_the_job_is_the_role_too(place):

@@ -41,6 +41,19 @@ def handler(event, context):
 """
 
 
+@pytest.mark.usefixtures("account")
+def test_definition_is_read_once_and_each_execution_has_its_own_program() -> None:
+    from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser, ASLParserException
+
+    definition = json.dumps({"StartAt": "Read once", "States": {"Read once": PASS}})
+    programs, trees = zip(*(AmazonStateLanguageParser.parse(definition) for _ in range(2)), strict=True)
+    assert trees[0] is trees[1]
+    assert programs[0] is not programs[1]
+    for _ in range(2):
+        with pytest.raises(ASLParserException):
+            AmazonStateLanguageParser.parse('{"StartAt": ')
+
+
 @pytest.mark.parametrize(
     ("member", "spelled"),
     [

@@ -36,6 +36,7 @@ def good() -> dict[str, Any]:
         "training": [{"name": "t1", "status": "Completed", "interruptions": 1}],
         "executions": [execution, {**execution, "name": "e2", "trigger": "drift", "failures": []}],
         "months": [{"month": "2024-01", "requests": 10, "variants": variants}],
+        "failures": [],
         "bulk": {"rows": 10, "largest_difference": 0.0},
         "events": [{"kind": "alarm", "text": "mlref-sandbox monitor: model got worse: ..."}],
         "runs": [
@@ -138,6 +139,11 @@ def put(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
             id="other scores in bulk",
         ),
         pytest.param(claims.bulk_equals_online, put("bulk", "rows", value=0), id="no rows in bulk"),
+        pytest.param(
+            claims.nothing_failed_unseen,
+            put("failures", value=[{"name": "rule", "message": "no target"}]),
+            id="a rule did not reach its target",
+        ),
         pytest.param(
             claims.drift_starts_a_retraining,
             put("executions", 1, "trigger", value="schedule"),
