@@ -10,7 +10,7 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -211,13 +211,14 @@ def _curve(text: str) -> dict[str, dict[str, list[float]]]:
 
 def _executions(story: Story) -> list[dict[str, Any]]:
     rows = []
+    now = story.account.now()
     for execution in story.operator.executions():
         path, counts = [], {}
         for state in story.operator.path(execution["arn"]):
             counts[state] = counts.get(state, 0) + 1
             if counts[state] == 1:
                 path.append(state)
-        stopped = execution["stopped"] or datetime.now(UTC)
+        stopped = execution["stopped"] or now  # by the account's clock, which the story moves
         given = execution["input"]
         rows.append(
             {

@@ -85,12 +85,21 @@ def render(evidence: dict[str, Any], figures: dict[str, bytes]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = lambda value: "–" if value is None else f"{value:,}"
+    environment.filters["duration"] = duration
     environment.filters["decimal"] = lambda value, digits=3: "–" if value is None else f"{value:.{digits}f}"
     images = {
         name: Markup(f'<img alt="{name}" src="data:image/png;base64,{base64.b64encode(image).decode()}">')  # noqa: S704 - our own figures
         for name, image in figures.items()
     }
     return environment.get_template("report.html.j2").render(evidence=evidence, images=images)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: 9.1 s, 12 min, 5 h, 61 d."""
+    for unit, size, limit in (("s", 1, 120), ("min", 60, 7_200), ("h", 3_600, 172_800)):
+        if seconds < limit:
+            return f"{seconds / size:.1f} {unit}" if unit == "s" else f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
 
 
 def _sentence(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from demo import claims
+from demo import claims, report
 
 
 def good() -> dict[str, Any]:
@@ -64,6 +64,13 @@ def test_every_claim_holds_when_everything_happened() -> None:
     checked = claims.check(good())
     assert len(checked) == len(claims.CLAIMS)
     assert [claim.title for claim in checked if not claim.holds] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(9.14, "9.1 s"), (720, "12 min"), (18_000, "5 h"), (5_265_000.1, "61 d")]
+)
+def test_report_says_how_long_as_people_do(seconds: float, said: str) -> None:
+    assert report.duration(seconds) == said
 
 
 def put(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
