@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 STAMP = VENV / "set-up.sha256"
+CDK = ROOT / "node_modules" / ".bin" / "cdk"
 LOCKS = ("requirements.lock", "requirements-setup.lock", "package-lock.json")
 OLDEST, NEWEST = (3, 11), (3, 12)
 NEEDED_BYTES = 4 * 1024**3  # 2.0 GB installed, as much again while wheels are unpacked
@@ -114,7 +115,8 @@ def main() -> int:
         if sys.platform == "win32":
             raise SetupError("Windows is not supported: use the Windows Subsystem for Linux")
         wanted = fingerprint()
-        if STAMP.exists() and STAMP.read_text() == wanted:
+        # node_modules lies outside of .venv, where a tidy hand may have removed it.
+        if STAMP.exists() and STAMP.read_text() == wanted and CDK.exists():
             return 0
         check_machine()
         print(f"Setting up in {VENV.relative_to(ROOT)} (once; later runs skip this)", flush=True)
