@@ -5,7 +5,6 @@ Reads  candidate (model.tar.gz of train.py or of the built-in algorithm), champi
 """
 
 import json
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -50,7 +49,7 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
         split.require_rows(part, 2, name, dates)
     with tempfile.TemporaryDirectory() as folder:
         candidate = load_candidate(agreed, plan, windows, parts, places, Path(folder) / "candidate")
-        champion = models.load(unpacked(places.champion, Path(folder) / "champion"))
+        champion = models.load(models.unpacked(places.champion, Path(folder) / "champion"))
         rule = models.RuleModel(content=rules.rule_model(agreed.compiled))
         report = evaluation.evaluate(
             agreed, windows, parts, candidate=candidate, champion=champion, rule=rule
@@ -71,7 +70,7 @@ def load_candidate(
     folder: Path,
 ) -> models.BoosterModel:
     """Ours as it is; the built-in algorithm's with model.json made of preparation and validation rows."""
-    unpacked(places.candidate, folder)
+    models.unpacked(places.candidate, folder)
     if not (folder / BUILT_IN_MODEL).is_file():
         model = models.load(folder)
         if not isinstance(model, models.BoosterModel):
@@ -97,22 +96,6 @@ def load_candidate(
         algorithm="builtin",
     )
     return models.BoosterModel(content=content, booster=booster, preparation=prepared)
-
-
-def unpacked(folder: Path, target: Path) -> Path:
-    """The one model archive in `folder`, unpacked; a `code/` folder in it is not run."""
-    archives = sorted(folder.rglob("*.gz")) if folder.is_dir() else []
-    if len(archives) != 1:
-        raise models.ArtefactError(f"{folder} holds {len(archives)} files *.gz, exactly one model is needed")
-    target.mkdir(parents=True, exist_ok=True)
-    try:
-        with tarfile.open(archives[0], "r:gz") as archive:
-            archive.extractall(target, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise models.ArtefactError(
-            f"{archives[0].name} cannot be unpacked ({error}): pack the model again"
-        ) from error
-    return target
 
 
 def _write(

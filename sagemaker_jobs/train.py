@@ -1,15 +1,19 @@
 """Trains a candidate: features of the plan's windows in, model.json + booster.ubj + training.json out.
 
+With start_from=champion the champion's trees stay, and new ones are added from rows that it has not seen.
+
 Runs under the SageMaker training contract: hyperparameters as arguments, SM_* variables, checkpoints below
 ML_ROOT. Equal features and hyperparameters give an equal model.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +55,7 @@ PARAMETERS = {
 }
 LOOP = {"num_round": int, "early_stopping_rounds": int, "checkpoint_rounds": int}
 LOOP_DEFAULTS = {"num_round": 100, "early_stopping_rounds": 20, "checkpoint_rounds": 25}
+STARTS = ("nothing", "champion")
 
 
 class HyperparameterError(ValueError):
@@ -61,9 +66,16 @@ class TrainingDataError(ValueError):
     """The training rows do not allow a model."""
 
 
+class StartError(ValueError):
+    """The training cannot go on from the champion."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Places:
+    """`champion` holds its model.tar.gz in a run that goes on from it, and only a manifest in any other."""
+
     features: Path
+    champion: Path
     model: Path
     output: Path
     checkpoints: Path
@@ -73,6 +85,7 @@ class Places:
         root = Path(environment.get("ML_ROOT", "/opt/ml"))
         return cls(
             features=Path(environment["SM_CHANNEL_FEATURES"]),
+            champion=Path(environment["SM_CHANNEL_CHAMPION"]),
             model=Path(environment["SM_MODEL_DIR"]),
             output=Path(environment.get("SM_OUTPUT_DATA_DIR", root / "output" / "data")),
             checkpoints=checkpoint_folder(environment),
@@ -92,19 +105,59 @@ def main(argv: Sequence[str], environment: Mapping[str, str]) -> None:
 
 def run(agreed: contract.ModelContract, arguments: Mapping[str, Any], places: Places, nthread: int) -> None:
     windows = split.Windows.of(arguments)
+    begun = champion(agreed, windows, places) if arguments["start_from"] == "champion" else None
+    if begun is not None:
+        # Its encodings know the labels of its own rows: trees that saw those again would trust them too much.
+        windows = replace(
+            windows, train_start=max(windows.train_start, begun.content["windows"]["train_end"])
+        )
     rows = frame.read(places.features, agreed.kinds, windows.train_start, windows.validation_end)
     parts = split.split(rows, windows)
     check_rows(agreed, parts, windows)
-    prepared, matrix = preparation.fit(parts.train, agreed.features)
+    if begun is None:
+        prepared, matrix = preparation.fit(parts.train, agreed.features)
+    else:
+        prepared, matrix = begun.preparation, begun.preparation.matrix(parts.train)
+        rounds = begun.booster.num_boosted_rounds()
+        print(f"goes on from {begun.content['run_id']}: {rounds} rounds, {len(matrix)} new rows", flush=True)
     data = xgboost.DMatrix(matrix, parts.train.label, nthread=nthread)
     held = xgboost.DMatrix(prepared.matrix(parts.validation), parts.validation.label, nthread=nthread)
     settings = boosting_settings(agreed, arguments, nthread)
     # Of another window, other settings or corrected rows a checkpoint must not be continued.
     content = float(np.nansum(matrix, dtype=np.float64))
-    mark = boosting.fingerprint(asdict(windows), dict(settings.parameters), matrix.shape, content)
-    trained = boosting.train(data, held, settings, boosting.Checkpoints(places.checkpoints, mark), _report)
+    base = begun.booster if begun is not None else None
+    origin = hashlib.sha256(base.save_raw()).hexdigest() if base is not None else ""
+    mark = boosting.fingerprint(asdict(windows), dict(settings.parameters), matrix.shape, content, origin)
+    checkpoints = boosting.Checkpoints(places.checkpoints, mark)
+    trained = boosting.train(data, held, settings, checkpoints, _report, base)
     check_against_rule(agreed, parts.validation, trained.history[trained.best_round])
-    save(agreed, prepared, trained, parts, arguments, places)
+    save(agreed, prepared, trained, parts, arguments, places, begun)
+
+
+def champion(agreed: contract.ModelContract, windows: split.Windows, places: Places) -> models.BoosterModel:
+    """The model to go on from: of the same features, and trained before what this run learns from."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = models.load(models.unpacked(places.champion, Path(folder)))
+    if not isinstance(found, models.BoosterModel):
+        raise StartError("start_from is champion, which is a rule without trees: train from nothing")
+    content = found.content
+    for what, its, ours in (
+        ("problem", content["problem"], agreed.problem),
+        ("features", content["features"], agreed.kinds),
+    ):
+        if its != ours:
+            raise StartError(
+                f"start_from is champion, whose {what} are {its}, the contract has {ours}: train from nothing"
+            )
+    seen = content["windows"]
+    if seen["train_end"] >= windows.train_end or seen["validation_end"] > windows.validation_end:
+        raise StartError(
+            f"the champion was trained on rows until {seen['train_end']} and stopped by rows until "
+            f"{seen['validation_end']}; this run trains until {windows.train_end} and its hold-out begins on "
+            f"{windows.validation_end}: there must be new rows to train on, and none of the hold-out among "
+            "those it knows; choose a later `through`, or train from nothing"
+        )
+    return found
 
 
 def parse_arguments(argv: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,6 +169,7 @@ def parse_arguments(argv: Sequence[str], defaults: Mapping[str, Any]) -> dict[st
     known = {**PARAMETERS, **LOOP}
     for name, kind in known.items():
         parser.add_argument(f"--{name}", type=kind)
+    parser.add_argument("--start_from", choices=STARTS)
     try:
         given, unknown = parser.parse_known_args(list(argv))
     except argparse.ArgumentError as error:
@@ -127,7 +181,8 @@ def parse_arguments(argv: Sequence[str], defaults: Mapping[str, Any]) -> dict[st
         raise HyperparameterError(
             f"hyperparameter {', '.join(unusable)} is unknown, allowed are {', '.join(sorted(known))}"
         )
-    values = {**LOOP_DEFAULTS, **{name: known[name](value) for name, value in defaults.items()}}
+    values: dict[str, Any] = {"start_from": "nothing", **LOOP_DEFAULTS}
+    values |= {name: known[name](value) for name, value in defaults.items()}
     return values | {name: value for name, value in vars(given).items() if value is not None}
 
 
@@ -191,6 +246,7 @@ def save(
     parts: split.Split,
     arguments: Mapping[str, Any],
     places: Places,
+    begun: models.BoosterModel | None,
 ) -> None:
     scored = models.BoosterModel(content={}, booster=trained.booster, preparation=prepared)
     threshold = None
@@ -198,10 +254,13 @@ def save(
         threshold = metrics.cost_threshold(
             parts.validation.label, scored.scores(parts.validation), agreed.costs
         )
+    windows = split.Windows.of(arguments)
+    if begun is not None:  # what its trees have seen, the model has
+        windows = replace(windows, train_start=begun.content["windows"]["train_start"])
     content = models.booster_content(
         agreed,
         prepared,
-        split.Windows.of(arguments),
+        windows,
         run_id=str(arguments.get("run_id", "")),
         threshold=threshold,
         algorithm="script",
@@ -211,6 +270,8 @@ def save(
         "best_round": trained.best_round,
         "stopped_early": trained.stopped_early,
         "resumed_at": trained.resumed_at,
+        "started_from": None if begun is None else begun.content["run_id"],
+        "rounds_before": 0 if begun is None else begun.booster.num_boosted_rounds(),
         "rows": {"train": len(parts.train), "validation": len(parts.validation)},
         "hyperparameters": dict(arguments),
     }

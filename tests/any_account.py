@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "BASELINE_MODEL_NAME": "BaselineModel-1",
     "BASELINE_MODEL_URL": "s3://assets/rule.tar.gz",
     "BASELINE_CONFIG_NAME": "BaselineConfig-1",
+    "ALGORITHM": "script",
     "METRIC_NAMESPACE": "mlref/model",
     "NAME_PREFIX": "mlref-sandbox-",
     "MODEL_PACKAGE_GROUP": "mlref-sandbox-models",

@@ -24,6 +24,10 @@ class HyperparameterError(RequestError):
     """A hyperparameter that the contract does not list, or of another type."""
 
 
+# Ours, beside the contract's: whether the trees of the champion stay and new ones are added to them.
+START, STARTS = "start_from", ("nothing", "champion")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """through: first local date whose data the run may not use. months: None = find out what is new.
@@ -69,18 +73,24 @@ def hyperparameters(given: Mapping[str, Any], agreed: Mapping[str, Any]) -> dict
     """The contract's values with those of the input over them, as the text that CreateTrainingJob takes."""
     if not isinstance(given, Mapping):
         raise HyperparameterError(f"hyperparameters: got {type(given).__name__}, allowed: an object")
-    unknown = sorted(set(given) - set(agreed))
+    unknown = sorted(set(given) - set(agreed) - {START})
     if unknown:
         raise HyperparameterError(
-            f"hyperparameters: got {', '.join(unknown)}, allowed: {', '.join(agreed)} (the contract's list)"
+            f"hyperparameters: got {', '.join(unknown)}, allowed: {', '.join(agreed)} (the contract's list), "
+            f"and {START}"
         )
+    start = given.get(START, STARTS[0])
+    if start not in STARTS:
+        raise HyperparameterError(f"hyperparameters.{START}: got {start!r}, allowed: {', '.join(STARTS)}")
     for name, value in given.items():
+        if name == START:
+            continue
         wanted = agreed[name]
         if isinstance(wanted, int | float) and not _is_number(value):
             raise HyperparameterError(
                 f"hyperparameters.{name}: got {value!r}, allowed: a number like {wanted}"
             )
-    return {name: str(given.get(name, value)) for name, value in agreed.items()}
+    return {START: start} | {name: str(given.get(name, value)) for name, value in agreed.items()}
 
 
 def _is_number(value: Any) -> bool:

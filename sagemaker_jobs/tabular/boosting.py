@@ -37,7 +37,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """booster is cut at best_round (counted from 0); history holds every round that was run."""
+    """booster is cut at best_round (from 0, after its base); history holds every round that was run."""
 
     booster: Any
     history: list[Round]
@@ -95,17 +95,22 @@ def train(
     settings: Settings,
     checkpoints: Checkpoints,
     report: Callable[[int, Round], None],
+    base: Any = None,
 ) -> Trained:
+    """`base`: a booster of the same columns whose trees the new ones go on from."""
     watched = [(train_data, "train"), (validation_data, "validation")]
     resumed = checkpoints.latest(settings.parameters)
     history: list[Round] = resumed[1] if resumed else []
-    booster = (
-        resumed[0] if resumed else xgboost.Booster(dict(settings.parameters), [train_data, validation_data])
-    )
+    before = base.num_boosted_rounds() if base is not None else 0
+    if resumed:
+        booster = resumed[0]
+    else:
+        trees = bytearray(base.save_raw("ubj")) if base is not None else None
+        booster = xgboost.Booster(dict(settings.parameters), [train_data, validation_data], trees)
     resumed_at = len(history) if resumed else None
     while len(history) < settings.num_round and not _is_over(history, settings.early_stopping_rounds):
         number = len(history)
-        booster.update(train_data, number)
+        booster.update(train_data, before + number)
         history.append(_parse(booster.eval_set(watched, number)))
         report(number, history[-1])
         _check(number, history[-1])
@@ -113,7 +118,7 @@ def train(
             checkpoints.save(booster, history)
     best = _best(history)
     return Trained(
-        booster=booster[: best + 1],
+        booster=booster[: before + best + 1],
         history=history,
         best_round=best,
         stopped_early=len(history) < settings.num_round,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,22 @@ def booster_content(
             "validation_end": windows.validation_end,
         },
     }
+
+
+def unpacked(folder: Path, target: Path) -> Path:
+    """The one model archive in `folder`, unpacked; a `code/` folder in it is not run."""
+    archives = sorted(folder.rglob("*.gz")) if folder.is_dir() else []
+    if len(archives) != 1:
+        raise ArtefactError(f"{folder} holds {len(archives)} files *.gz, exactly one model is needed")
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(archives[0], "r:gz") as archive:
+            archive.extractall(target, filter="data")
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise ArtefactError(
+            f"{archives[0].name} cannot be unpacked ({error}): pack the model again"
+        ) from error
+    return target
 
 
 def load(folder: Path) -> RuleModel | BoosterModel:

@@ -122,6 +122,8 @@ class Train(Construct):
             "HyperParameters.$": "$.training.hyperparameters",
             "InputDataConfig": [
                 requests.manifest_channel("features", features, "application/x-parquet"),
+                # The champion's model in a run that goes on from it; else the list of files alone.
+                requests.manifest_channel("champion", "$.plan.start_manifest", "application/gzip"),
                 requests.channel("code", self._code.s3_object_url, "application/gzip"),
             ],
             # A Spot instance may be taken away: the script goes on from the newest checkpoint.

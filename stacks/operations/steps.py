@@ -64,7 +64,8 @@ class Steps(Construct):
             "BASELINE_CONFIG_NAME": deploy.baseline.config_name,
             "METRIC_NAMESPACE": NAMESPACE,
         }
-        self.plan_run = self._function("PlanRun", "plan_run", environment, minutes=10)
+        algorithm = {"ALGORITHM": settings.train.algorithm}
+        self.plan_run = self._function("PlanRun", "plan_run", environment | algorithm, minutes=10)
         self.publish_partitions = self._function(
             "PublishPartitions", "publish_partitions", environment, minutes=10
         )

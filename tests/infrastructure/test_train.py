@@ -24,6 +24,9 @@ def test_the_script_travels_as_an_input_because_the_container_has_no_network(
     }
     assert channels["features"]["S3DataType"] == "ManifestFile"
     assert channels["features"]["S3Uri.$"] == "$.publication.features_manifest"
+    # In a run that goes on from the champion the list names its model, else only itself.
+    assert channels["champion"]["S3DataType"] == "ManifestFile"
+    assert channels["champion"]["S3Uri.$"] == "$.plan.start_manifest"
     assert channels["code"]["S3Uri"].startswith("s3://cdk-")
     assert request_["HyperParameters.$"] == "$.training.hyperparameters"
 

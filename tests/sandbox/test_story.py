@@ -55,6 +55,7 @@ def quality_alarms(found: dict[str, Any]) -> list[dict[str, Any]]:
 def test_without_drift_nothing_is_retrained(sandbox: Assembly, tmp_path: Path) -> None:
     with told(sandbox.directory, tmp_path, date(2013, 6, 1), Repeated) as story:
         found = evidence.gather(story, {"seconds": 0.0, "colophon": ""})
+        said, decision = go_on_from_the_champion(story, "2013-06-01")
     assert quality_alarms(found) == []
     assert drift_runs(found) == []
     # Not for want of a judgement: a trained champion served the last month, and its labels were compared.
@@ -62,6 +63,30 @@ def test_without_drift_nothing_is_retrained(sandbox: Assembly, tmp_path: Path) -
     assert last["champion"] != "rule baseline"
     assert last["variants"]["champion"]["metrics"]["roc_auc"]["value"] > 0.6
     assert last["variants"]["champion"]["quality_drop"] < 0.04
+    # By hand, the champion can be trained further: the gate judges it like any other candidate.
+    assert f"goes on from {last['champion']}: " in said
+    assert decision is not None
+    assert decision["reason"]
+
+
+def go_on_from_the_champion(story: Story, through: str) -> tuple[str, dict[str, Any] | None]:
+    """What the training job wrote, and what the gate decided."""
+    asked = {"through": through, "hyperparameters": {"start_from": "champion"}}
+    story.operator.start("retraining", {"trigger": "manual", "action": "retrain", **asked})
+    story.account.settle()
+    name = story.operator.training()[-1]["name"]
+    logs = story.account.site.client("logs")
+    group = {"logGroupName": "/aws/sagemaker/TrainingJobs"}
+    streams = logs.describe_log_streams(**group, logStreamNamePrefix=name)["logStreams"]
+    events = [
+        event
+        for stream in streams
+        for event in logs.get_log_events(**group, logStreamName=stream["logStreamName"])["events"]
+    ]
+    run_id = "-".join(name.split("-")[-3:-1])
+    return "\n".join(event["message"] for event in events), story.analyst.report(
+        f"runs/{run_id}/decision.json"
+    )
 
 
 def test_a_poisoned_challenger_is_rolled_back(sandbox: Assembly, tmp_path: Path) -> None:

@@ -166,6 +166,7 @@ def candidate(folder: Path, problem: str, **given: Any) -> bytes:
     write_features(folder / "processing/input/features", any_table(problem=problem))
     at = train.Places(
         features=folder / "processing/input/features",
+        champion=folder / "nothing",
         model=folder / "model",
         output=folder / "output",
         checkpoints=folder / "checkpoints",

@@ -70,6 +70,7 @@ def test_a_first_retraining_rebuilds_everything_and_splits_by_time(account: Acco
         "train_end": "2024-03-01",
         "validation_end": "2024-03-15",
         "holdout_end": "2024-04-12",
+        "start_from": "nothing",
         **{name: str(value) for name, value in SMALL.items()},
     }
     started = int(datetime(2024, 4, 12, 1, tzinfo=UTC).timestamp())
@@ -194,6 +195,47 @@ def test_news_that_a_run_leaves_aside_stay_news(account: Account) -> None:
     assert rest["months"] == "2024-04"
     refreshed(account, rest)
     assert later(3)["has_new_data"] is False
+
+
+def test_a_training_starts_from_nothing_or_from_the_champion(account: Account) -> None:
+    fill_raw(account)
+    account.set_champion(json.dumps(CHAMPION))
+    cold = plan(through="2024-04-12")
+    assert cold["hyperparameters"]["start_from"] == "nothing"
+    # A list that lists itself: SageMaker refuses an empty one.
+    own = f"runs/{cold['run_id']}/start.manifest"
+    assert cold["start_manifest"] == f"s3://models-bucket/{own}"
+    assert account.get(cold["start_manifest"]) == [{"prefix": "s3://models-bucket/"}, own]
+
+    warm = plan(through="2024-04-12", hyperparameters={"start_from": "champion", "max_depth": 3})
+    assert warm["hyperparameters"]["start_from"] == "champion"
+    assert warm["hyperparameters"]["max_depth"] == "3"
+    model = "runs/r20240301-aaaaaaaa/model/model.tar.gz"
+    assert account.get(warm["start_manifest"]) == [{"prefix": "s3://models-bucket/"}, model]
+
+
+@pytest.mark.parametrize(
+    ("start", "champion", "algorithm", "says"),
+    [
+        pytest.param("best", CHAMPION, "script", "got 'best', allowed: nothing, champion", id="unknown"),
+        pytest.param("champion", None, "script", "a rule has no trees to go on from", id="the rule serves"),
+        pytest.param("champion", CHAMPION, "builtin", "the built-in algorithm cannot go on", id="built-in"),
+    ],
+)
+def test_says_why_a_training_cannot_start_from_the_champion(
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    start: str,
+    champion: Any,
+    algorithm: str,
+    says: str,
+) -> None:
+    fill_raw(account)
+    monkeypatch.setenv("ALGORITHM", algorithm)
+    if champion:
+        account.set_champion(json.dumps(champion))
+    with pytest.raises(request.HyperparameterError, match=says):
+        plan(through="2024-04-12", hyperparameters={"start_from": start})
 
 
 def test_the_first_step_names_the_run_and_looks_at_no_data(account: Account) -> None:

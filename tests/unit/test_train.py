@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import train
-from tabular import boosting, models, packaging, source, split
+from tabular import boosting, metrics, models, packaging, rules, source, split
 from tabular.frame import FrameError
 
 from tests.any_model import WINDOWS, agreed, any_contract, any_frame, any_table, read_json, write_features
@@ -21,6 +23,7 @@ def places(folder: Path, table: pa.Table | None = None, problem: str = "binary")
     write_features(folder / "data", any_table(problem=problem) if table is None else table)
     return train.Places(
         features=folder / "data",
+        champion=folder / "champion",
         model=folder / "model",
         output=folder / "output",
         checkpoints=folder / "checkpoints",
@@ -235,6 +238,129 @@ def test_the_model_answers_better_than_chance_on_later_rows(tmp_path: Path) -> N
     assert scores[later.label == 1].mean() > scores[later.label == 0].mean() + 0.15
 
 
+# A quarter before WINDOWS: what the champion of a later run was trained on.
+EARLIER = {
+    "train_start": WINDOWS["train_start"],
+    "train_end": str(date.fromisoformat(WINDOWS["train_end"]) - timedelta(days=30)),
+    "validation_end": str(date.fromisoformat(WINDOWS["train_end"]) - timedelta(days=16)),
+    "holdout_end": WINDOWS["train_end"],
+}
+
+
+def with_champion(folder: Path, **given: Any) -> train.Places:
+    """Places of a run whose champion was trained earlier on the same rows."""
+    before = places(folder / "before")
+    run(before, **{**EARLIER, "run_id": "r0", **given})
+    at = places(folder / "now")
+    at.champion.mkdir()
+    model, booster = read_json(before.model / "model.json"), (before.model / "booster.ubj").read_bytes()
+    packed = packaging.servable(model, booster, source.files())
+    (at.champion / "runs" / "r0" / "model").mkdir(parents=True)
+    (at.champion / "runs" / "r0" / "model" / "model.tar.gz").write_bytes(packed)
+    return at
+
+
+def test_goes_on_from_the_champion_with_rows_that_it_has_not_seen(tmp_path: Path) -> None:
+    at = with_champion(tmp_path)
+    before = models.load(tmp_path / "before" / "model")
+    model = run(at, start_from="champion")
+    story = read_json(at.model / "training.json")
+
+    first = before.booster.num_boosted_rounds()
+    assert (story["started_from"], story["rounds_before"]) == ("r0", first)
+    assert model.booster.num_boosted_rounds() == first + story["best_round"] + 1
+    assert model.booster[:first].get_dump() == before.booster.get_dump(), "its trees stay"
+    assert story["rows"]["train"] == 30 * 25
+    assert model.content["preparation"] == before.content["preparation"]
+    # What its trees have seen, the model has: an evaluation keeps away from all of it.
+    assert model.content["windows"]["train_start"] == EARLIER["train_start"]
+    assert model.content["windows"]["train_end"] == WINDOWS["train_end"]
+
+
+def test_new_trees_improve_on_the_champion(tmp_path: Path) -> None:
+    at = with_champion(tmp_path, num_round=3)
+    model = run(at, start_from="champion")
+    later = any_frame().between(WINDOWS["validation_end"], WINDOWS["holdout_end"])
+    before = models.load(tmp_path / "before" / "model")
+    losses = [metrics.row_loss("binary", later.label, one.scores(later)).mean() for one in (before, model)]
+    assert losses[1] < losses[0]
+
+
+def test_an_interrupted_training_on_the_champion_ends_with_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = with_champion(tmp_path)
+    given = {"start_from": "champion", "checkpoint_rounds": 2, "early_stopping_rounds": 50, "num_round": 8}
+    run(at, **given)
+    whole = (at.model / "booster.ubj").read_bytes()
+    for file in at.checkpoints.iterdir():
+        file.unlink()
+
+    def interrupt(number: int, _scores: object) -> None:
+        if number == 5:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "_report", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(at, **given)
+    monkeypatch.undo()
+    run(at, **given)
+    assert read_json(at.model / "training.json")["resumed_at"] == 4
+    assert (at.model / "booster.ubj").read_bytes() == whole
+
+
+def test_a_checkpoint_of_another_champion_is_left_aside(tmp_path: Path) -> None:
+    at = with_champion(tmp_path / "a")
+    other = with_champion(tmp_path / "b", num_round=4)
+    given = {"start_from": "champion", "checkpoint_rounds": 2, "num_round": 4}
+    run(at, **given)
+    run(replace(other, checkpoints=at.checkpoints), **given)
+    assert read_json(other.model / "training.json")["resumed_at"] is None
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        pytest.param(EARLIER, "there must be new rows to train on", id="nothing new"),
+        pytest.param(
+            {**WINDOWS, "validation_end": EARLIER["validation_end"], "train_end": "2024-02-10"},
+            "there must be new rows to train on",
+            id="its validation rows are our hold-out",
+        ),
+    ],
+)
+def test_does_not_go_on_from_a_champion_that_knows_too_much(
+    tmp_path: Path, given: dict[str, str], says: str
+) -> None:
+    at = with_champion(tmp_path, validation_end="2024-02-25", holdout_end="2024-03-20")
+    with pytest.raises(train.StartError, match=says):
+        run(at, **{**given, "start_from": "champion"})
+    assert not at.model.exists()
+
+
+def test_does_not_go_on_from_a_champion_of_other_features(tmp_path: Path) -> None:
+    at = with_champion(tmp_path)
+    changed = any_contract()
+    dropped = next(iter(changed["model"]["features"]))
+    changed["model"]["features"].pop(dropped)
+    with pytest.raises(train.StartError, match="whose features are"):
+        run(at, contract=changed, start_from="champion")
+
+
+def test_does_not_go_on_from_a_rule_or_from_nothing_at_all(tmp_path: Path) -> None:
+    at = places(tmp_path)
+    at.champion.mkdir()
+    (at.champion / "start.manifest").write_text("[]")
+    with pytest.raises(models.ArtefactError, match="holds 0 files"):
+        run(at, start_from="champion")
+    rule = packaging.servable(rules.rule_model(any_contract()), None, source.files())
+    (at.champion / "model.tar.gz").write_bytes(rule)
+    with pytest.raises(train.StartError, match="a rule without trees"):
+        run(at, start_from="champion")
+    with pytest.raises(train.HyperparameterError, match="invalid choice: 'scratch'"):
+        run(at, start_from="scratch")
+
+
 def under_the_toolkit(base: Path, **given: str) -> subprocess.CompletedProcess[str]:
     """A training container's life with the toolkit's own command; what is below `base` stays."""
     code = base / "input" / "data" / "code"
@@ -252,7 +378,7 @@ def under_the_toolkit(base: Path, **given: str) -> subprocess.CompletedProcess[s
         "sagemaker_submit_directory": str(code / "sourcedir.tar.gz"),
         **given,
     }
-    channels = {name: {"TrainingInputMode": "File"} for name in ("features", "code")}
+    channels = {name: {"TrainingInputMode": "File"} for name in ("features", "champion", "code")}
     (config / "hyperparameters.json").write_text(json.dumps(hyperparameters))
     (config / "inputdataconfig.json").write_text(json.dumps(channels))
     (config / "resourceconfig.json").write_text(
