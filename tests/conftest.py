@@ -19,6 +19,8 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 
 import pytest  # noqa: E402
 
+from audit.templates import Templates  # noqa: E402
+
 # Findings are read from the report: one finding then fails one test, and not every test that needs a
 # template.
 CONTEXT = {"@aws-cdk/core:failSynthOnValidationErrors": False}
@@ -86,6 +88,13 @@ def assembly(request: pytest.FixtureRequest) -> Assembly:
     """Both profiles, one after the other: for what must hold in each."""
     chosen: Assembly = request.getfixturevalue(request.param)
     return chosen
+
+
+@pytest.fixture(scope="session")
+def audited(production: Assembly, sandbox: Assembly) -> dict[str, Templates]:
+    """Both profiles as the audit reads them."""
+    both = {"production": production, "sandbox": sandbox}
+    return {profile: Templates.read(assembly.directory) for profile, assembly in both.items()}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

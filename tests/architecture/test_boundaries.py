@@ -23,6 +23,7 @@ FORBIDDEN = {
     "stacks": {"app", "contracts", "boto3"} | ELSEWHERE,
     "contracts": STACK_CODE | ELSEWHERE | {"boto3"},
     "deployment": STACK_CODE | (ELSEWHERE - {"deployment"}) | {"contracts"},
+    "audit": {"stacks", "security", "settings", "app", "bundles", "contracts", "boto3"} | ELSEWHERE,
     "sandbox": {"stacks", "security", "settings", "app", "bundles"} | (ELSEWHERE - {"sandbox"}),
 }
 # What synthesis is made of: what these read, the template depends on.

@@ -1,0 +1,1 @@
+"""Evidence from templates, ours or anybody's: what is allowed, reached, encrypted, proved, left open."""
