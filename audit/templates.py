@@ -165,6 +165,16 @@ class Templates:
     def stacks(self) -> list[str]:
         return list(self._documents)
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """By stack."""
+        return {stack: file for stack, (file, _) in self._documents.items()}
+
+    @cached_property
+    def exports(self) -> dict[str, Json]:
+        """Name of an export -> its value, spelled out."""
+        return {name: self.resolve(home, value) for name, (home, value) in self._exports.items()}
+
     def of(self, *types: str) -> list[Resource]:
         return [resource for resource in self.resources if resource.type in types]
 
