@@ -1,0 +1,112 @@
+"""Definitions of state machines, taken apart: every task, also inside of Map and Parallel states."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from audit.rules.rule import mappings
+from audit.templates import Resource, Templates
+
+MACHINE = "AWS::StepFunctions::StateMachine"
+_INTEGRATION = re.compile(r":states:[^:]*:[^:]*:(?:aws-sdk:)?(?P<service>[^:]+):(?P<action>[A-Za-z0-9]+)")
+# What a request holds where the value comes in at run time.
+AT_RUN_TIME = "<run time>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """
+    name      with the states around it, for example Score/ScoreOne
+    around    the Map and Parallel states that it is in, the outermost first
+    action    for example sagemaker:createTrainingJob, of both kinds of integration; "" for anything else
+    request   parameters (JSONPath) or arguments (JSONata); empty where an expression makes all of them
+    """
+
+    machine: Resource
+    name: str
+    state: Mapping[str, Any]
+    around: tuple[Mapping[str, Any], ...]
+    action: str
+    request: Mapping[str, Any]
+
+    def get(self, *names: str) -> Any:
+        """A field of the request; AT_RUN_TIME where it, or what it is in, comes in at run time; or None."""
+        value: Any = self.request
+        for name in names:
+            if not isinstance(value, Mapping):
+                return AT_RUN_TIME if isinstance(value, str) else None
+            value = AT_RUN_TIME if f"{name}.$" in value else value.get(name)
+        return AT_RUN_TIME if is_expression(value) else value
+
+    def has(self, *names: str) -> bool:
+        return bool(self.get(*names))
+
+    @property
+    def is_readable(self) -> bool:
+        return bool(self.request)
+
+
+def is_expression(value: Any) -> bool:
+    """JSONata."""
+    return isinstance(value, str) and value.strip().startswith("{%")
+
+
+def definition_of(machine: Resource) -> Mapping[str, Any] | None:
+    """None where the template does not hold it (DefinitionS3Location), or not as a JSON object."""
+    for key in ("DefinitionString", "Definition", "DefinitionBody"):
+        given = machine.get(key)
+        if given is None:
+            continue
+        try:
+            text = given if isinstance(given, str) else json.dumps(given)
+            parsed = json.loads(_substituted(text, machine.get("DefinitionSubstitutions")))
+        except ValueError:
+            return None
+        return parsed if isinstance(parsed, Mapping) else None
+    return None
+
+
+def _substituted(text: str, values: Any) -> str:
+    for name, value in values.items() if isinstance(values, Mapping) else ():
+        text = text.replace(f"${{{name}}}", json.dumps(str(value))[1:-1])
+    return text
+
+
+def tasks(templates: Templates) -> Iterator[Task]:
+    for machine in templates.of(MACHINE):
+        definition = definition_of(machine)
+        if definition is not None:
+            yield from _tasks(machine, definition, (), "")
+
+
+def _tasks(
+    machine: Resource, definition: Mapping[str, Any], around: tuple[Mapping[str, Any], ...], prefix: str
+) -> Iterator[Task]:
+    states = definition.get("States")
+    for name, state in states.items() if isinstance(states, Mapping) else ():
+        if not isinstance(state, Mapping):
+            continue
+        if state.get("Type") == "Task":
+            yield _task(machine, f"{prefix}{name}", state, around)
+        inner = [state.get("ItemProcessor"), state.get("Iterator"), *mappings(state.get("Branches"))]
+        for each in mappings(inner):
+            yield from _tasks(machine, each, (*around, state), f"{prefix}{name}/")
+
+
+def _task(
+    machine: Resource, name: str, state: Mapping[str, Any], around: tuple[Mapping[str, Any], ...]
+) -> Task:
+    found = _INTEGRATION.search(str(state.get("Resource", "")))
+    request = state.get("Arguments", state.get("Parameters"))
+    return Task(
+        machine=machine,
+        name=name,
+        state=state,
+        around=around,
+        action=f"{found['service'].lower()}:{found['action']}" if found else "",
+        request=request if isinstance(request, Mapping) else {},
+    )

@@ -1,0 +1,436 @@
+"""Each rule finds its bad example, and that only, and leaves the good one alone."""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.findings import Finding
+from audit.rules import RULES, check
+from audit.templates import Templates
+
+Resources = dict[str, Any]
+GONE = object()
+KEY = {"Fn::GetAtt": ["Key", "Arn"]}
+ROOT = {"AWS": {"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:root"}}
+OURS = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+NETWORK = {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+ROLE_ARN = {"Fn::GetAtt": ["Role", "Arn"]}
+
+
+def read(resources: Resources) -> Templates:
+    return Templates({"Any": (Path("Any.template.json"), {"Resources": resources})})
+
+
+def found(resources: Resources) -> list[Finding]:
+    return check(read(resources))
+
+
+def rules(resources: Resources) -> set[str]:
+    return {finding.rule for finding in found(resources)}
+
+
+def but(value: Any, path: str, new: Any = GONE) -> Any:
+    """The same with another value at `A.B.0.C`, or without one there."""
+    changed = deepcopy(value)
+    *steps, last = path.split(".")
+    inner = changed
+    for step in steps:
+        inner = inner[int(step)] if isinstance(inner, list) else inner[step]
+    if new is GONE:
+        del inner[last]
+    elif isinstance(inner, list):
+        inner[int(last)] = new
+    else:
+        inner[last] = new
+    return changed
+
+
+def resource(kind: str, **properties: Any) -> Resources:
+    return {"Type": kind, "Properties": properties}
+
+
+def one(kind: str, **properties: Any) -> Resources:
+    """One resource, called X."""
+    return {"X": resource(kind, **properties)}
+
+
+def policy(*statements: Any) -> Resources:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def allow(actions: Any, principal: Any, **more: Any) -> Resources:
+    return {"Effect": "Allow", "Action": actions, "Principal": principal, "Resource": "*", **more}
+
+
+def tls(service: str) -> Resources:
+    return {
+        "Effect": "Deny",
+        "Action": f"{service}:*",
+        "Principal": "*",
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def task(action: str, request: Any, **more: Any) -> Resources:
+    return {
+        "Type": "Task",
+        "Resource": f"arn:aws:states:::{action}",
+        "Parameters": request,
+        "TimeoutSeconds": 60,
+        "Retry": [{"ErrorEquals": ["States.Timeout"]}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Stop"}],
+        **more,
+    }
+
+
+STATES = {
+    "Train": task(
+        "sagemaker:createTrainingJob.sync",
+        {
+            "RoleArn": ROLE_ARN,
+            "VpcConfig": NETWORK,
+            "EnableNetworkIsolation": True,
+            "EnableInterContainerTrafficEncryption": True,
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "VolumeKmsKeyId": KEY},
+            "OutputDataConfig": {"S3OutputPath.$": "$.path", "KmsKeyId": KEY},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        },
+    ),
+    "Tune": task(
+        "sagemaker:createHyperParameterTuningJob.sync",
+        {
+            "TrainingJobDefinition": {
+                "RoleArn": ROLE_ARN,
+                "VpcConfig": NETWORK,
+                "EnableNetworkIsolation": True,
+                "EnableInterContainerTrafficEncryption": True,
+                "ResourceConfig": {"VolumeKmsKeyId": KEY},
+                "OutputDataConfig": {"KmsKeyId": KEY},
+                "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+            }
+        },
+    ),
+    "Process": task(
+        "sagemaker:createProcessingJob.sync",
+        {
+            "RoleArn": ROLE_ARN,
+            "NetworkConfig": {
+                "VpcConfig": NETWORK,
+                "EnableNetworkIsolation": True,
+                "EnableInterContainerTrafficEncryption": True,
+            },
+            "ProcessingResources": {"ClusterConfig": {"VolumeKmsKeyId": KEY}},
+            "ProcessingOutputConfig": {"KmsKeyId": KEY, "Outputs": []},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
+        },
+    ),
+    "Model": task(
+        "aws-sdk:sagemaker:createModel",
+        {"ExecutionRoleArn": ROLE_ARN, "VpcConfig": NETWORK, "EnableNetworkIsolation": True},
+    ),
+    "Configure": task(
+        "aws-sdk:sagemaker:createEndpointConfig",
+        {
+            "ProductionVariants": [{"InstanceType": "ml.m5.large"}],
+            "KmsKeyId": KEY,
+            "DataCaptureConfig": {"EnableCapture": True, "KmsKeyId": KEY},
+        },
+    ),
+    "Score": task(
+        "sagemaker:createTransformJob.sync",
+        {"TransformResources": {"VolumeKmsKeyId": KEY}, "TransformOutput": {"KmsKeyId": KEY}},
+    ),
+    "Stop": {"Type": "Fail"},
+}
+LOG_GROUP = resource("AWS::Logs::LogGroup", KmsKeyId=KEY, RetentionInDays=30)
+MACHINE = {
+    "Logs": LOG_GROUP,
+    "X": resource(
+        "AWS::StepFunctions::StateMachine",
+        Definition={"StartAt": "Train", "States": STATES},
+        LoggingConfiguration={
+            "Level": "ALL",
+            "IncludeExecutionData": False,
+            "Destinations": [{"CloudWatchLogsLogGroup": {"LogGroupArn": {"Fn::GetAtt": ["Logs", "Arn"]}}}],
+        },
+    ),
+}
+STATE = "X.Properties.Definition.States"
+LOGGING = "X.Properties.LoggingConfiguration"
+MODEL = one("AWS::SageMaker::Model", VpcConfig=NETWORK, EnableNetworkIsolation=True)
+CONFIG = one(
+    "AWS::SageMaker::EndpointConfig",
+    ProductionVariants=[{"InstanceType": "ml.m5.large"}],
+    KmsKeyId=KEY,
+    DataCaptureConfig={"EnableCapture": True, "KmsKeyId": KEY},
+)
+NOTEBOOK = one(
+    "AWS::SageMaker::NotebookInstance",
+    DirectInternetAccess="Disabled",
+    RootAccess="Disabled",
+    KmsKeyId=KEY,
+    SubnetId="subnet-1",
+)
+DOMAIN = one("AWS::SageMaker::Domain", AppNetworkAccessType="VpcOnly", KmsKeyId=KEY)
+JOB = one(
+    "AWS::Glue::Job",
+    Command={"Name": "glueetl"},
+    SecurityConfiguration="jobs",
+    Connections={"Connections": ["vpc"]},
+    Timeout=60,
+    MaxRetries=0,
+)
+GLUE_SECURITY = one(
+    "AWS::Glue::SecurityConfiguration",
+    EncryptionConfiguration={
+        "S3Encryptions": [{"S3EncryptionMode": "SSE-KMS", "KmsKeyArn": KEY}],
+        "CloudWatchEncryption": {"CloudWatchEncryptionMode": "SSE-KMS", "KmsKeyArn": KEY},
+        "JobBookmarksEncryption": {"JobBookmarksEncryptionMode": "CSE-KMS", "KmsKeyArn": KEY},
+    },
+)
+CONNECTION = one(
+    "AWS::Glue::Connection", ConnectionInput={"PhysicalConnectionRequirements": {"SubnetId": "subnet-1"}}
+)
+DELIVERY = one(
+    "AWS::KinesisFirehose::DeliveryStream",
+    DeliveryStreamType="DirectPut",
+    DeliveryStreamEncryptionConfigurationInput={"KeyType": "CUSTOMER_MANAGED_CMK", "KeyARN": KEY},
+    ExtendedS3DestinationConfiguration={
+        "ErrorOutputPrefix": "errors/",
+        "EncryptionConfiguration": {"KMSEncryptionConfig": {"AWSKMSKeyARN": KEY}},
+        "CloudWatchLoggingOptions": {"Enabled": True},
+    },
+)
+DESTINATION = "X.Properties.ExtendedS3DestinationConfiguration"
+STREAM = one("AWS::Kinesis::Stream", StreamEncryption={"EncryptionType": "KMS", "KeyId": KEY})
+ENDPOINT = one(
+    "AWS::EC2::VPCEndpoint",
+    VpcEndpointType="Gateway",
+    PolicyDocument=policy(
+        allow("s3:GetObject", "*", Condition={"StringEquals": {"aws:PrincipalAccount": "1"}})
+    ),
+)
+GROUP = one(
+    "AWS::EC2::SecurityGroup",
+    SecurityGroupIngress=[{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "10.0.0.0/16"}],
+    SecurityGroupEgress=[{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "10.0.0.0/16"}],
+)
+PASS = {
+    "Effect": "Allow",
+    "Action": ["iam:PassRole"],
+    "Resource": [ROLE_ARN],
+    "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+}
+ROLE = one(
+    "AWS::IAM::Role",
+    AssumeRolePolicyDocument=policy(
+        allow("sts:AssumeRole", {"Service": "glue.amazonaws.com"}, Condition=OURS)
+    ),
+    Policies=[{"PolicyDocument": policy(PASS)}],
+)
+TRUST = "X.Properties.AssumeRolePolicyDocument.Statement.0"
+PASSING = "X.Properties.Policies.0.PolicyDocument.Statement.0"
+KEY_RESOURCE = one(
+    "AWS::KMS::Key",
+    EnableKeyRotation=True,
+    KeyPolicy=policy(
+        allow("kms:*", ROOT), allow("kms:Decrypt", {"Service": "sns.amazonaws.com"}, Condition=OURS)
+    ),
+)
+KEY_STATEMENT = "X.Properties.KeyPolicy.Statement"
+FUNCTION = {
+    "Logs": LOG_GROUP,
+    "X": resource("AWS::Lambda::Function", LoggingConfig={"LogGroup": {"Ref": "Logs"}}),
+}
+QUEUE = {
+    "X": resource("AWS::SQS::Queue", KmsMasterKeyId=KEY),
+    "P": resource(
+        "AWS::SQS::QueuePolicy",
+        Queues=[{"Ref": "X"}],
+        PolicyDocument=policy(tls("sqs"), allow("sqs:SendMessage", "*", Condition=OURS)),
+    ),
+}
+TOPIC = {
+    "X": resource("AWS::SNS::Topic", KmsMasterKeyId=KEY),
+    "P": resource(
+        "AWS::SNS::TopicPolicy",
+        Topics=[{"Ref": "X"}],
+        PolicyDocument=policy(tls("sns"), allow("sns:Publish", {"AWS": "*"}, Condition=OURS)),
+    ),
+}
+BUCKET = {
+    "X": resource(
+        "AWS::S3::Bucket",
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "BlockPublicPolicy": True,
+            "IgnorePublicAcls": True,
+            "RestrictPublicBuckets": True,
+        },
+        VersioningConfiguration={"Status": "Enabled"},
+        BucketEncryption={
+            "ServerSideEncryptionConfiguration": [
+                {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}}
+            ]
+        },
+    ),
+    "P": resource(
+        "AWS::S3::BucketPolicy",
+        Bucket={"Ref": "X"},
+        PolicyDocument=policy(tls("s3"), allow("s3:GetObject", "*", Condition=OURS)),
+    ),
+}
+ENCRYPTION = "X.Properties.BucketEncryption.ServerSideEncryptionConfiguration.0"
+OPEN = "P.Properties.PolicyDocument.Statement.1.Condition"
+TABLE = one(
+    "AWS::DynamoDB::Table",
+    SSESpecification={"SSEEnabled": True, "KMSMasterKeyId": KEY},
+    PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+)
+PARAMETER = one("AWS::SSM::Parameter", Name="/champion", Value="none yet", Type="String")
+SECRET = one("AWS::SecretsManager::Secret", KmsKeyId=KEY)
+EVENTS = one("AWS::Events::Rule", Targets=[{"Id": "T", "Arn": "a", "DeadLetterConfig": {"Arn": "q"}}])
+SCHEDULE = one("AWS::Scheduler::Schedule", Target={"Arn": "a", "DeadLetterConfig": {"Arn": "q"}})
+TRAIL = one("AWS::CloudTrail::Trail", EnableLogFileValidation=True, KMSKeyId=KEY, IsMultiRegionTrail=True)
+
+# Rule -> (bad, good). The bad one breaks this rule alone, the good one none.
+EXAMPLES: dict[str, tuple[Resources, Resources]] = {
+    "ML-SFN-01": (but(MACHINE, f"{STATE}.Train.Parameters.VpcConfig"), MACHINE),
+    "ML-SFN-02": (but(MACHINE, f"{STATE}.Train.Parameters.ResourceConfig.VolumeKmsKeyId"), MACHINE),
+    "ML-SFN-03": (but(MACHINE, f"{STATE}.Train.Parameters.OutputDataConfig.KmsKeyId"), MACHINE),
+    "ML-SFN-04": (but(MACHINE, f"{STATE}.Train.Parameters.EnableNetworkIsolation", False), MACHINE),
+    "ML-SFN-05": (but(MACHINE, f"{STATE}.Train.Parameters.EnableInterContainerTrafficEncryption"), MACHINE),
+    "ML-SFN-06": (but(MACHINE, f"{STATE}.Train.Parameters.StoppingCondition"), MACHINE),
+    "ML-SFN-07": (but(MACHINE, f"{STATE}.Model.Retry"), MACHINE),
+    "ML-SFN-08": (but(MACHINE, f"{STATE}.Model.Catch", []), MACHINE),
+    "ML-SFN-09": (but(MACHINE, f"{STATE}.Model.TimeoutSeconds"), MACHINE),
+    "ML-SFN-10": (but(MACHINE, f"{STATE}.Train.Parameters.RoleArn", "*"), MACHINE),
+    "ML-SFN-11": (but(MACHINE, f"{LOGGING}.Level", "OFF"), MACHINE),
+    "ML-SFN-12": (but(MACHINE, f"{LOGGING}.IncludeExecutionData", True), MACHINE),
+    "ML-SFN-13": (
+        but(MACHINE, f"{LOGGING}.Destinations.0.CloudWatchLogsLogGroup.LogGroupArn", "arn:aws:logs:::x:*"),
+        MACHINE,
+    ),
+    "ML-SFN-14": (but(MACHINE, "X.Properties.Definition"), MACHINE),
+    "ML-SFN-15": (but(MACHINE, f"{STATE}.Configure.Parameters.DataCaptureConfig"), MACHINE),
+    "ML-SM-01": (but(MODEL, "X.Properties.VpcConfig"), MODEL),
+    "ML-SM-02": (but(MODEL, "X.Properties.EnableNetworkIsolation", "false"), MODEL),
+    "ML-SM-03": (but(CONFIG, "X.Properties.KmsKeyId"), CONFIG),
+    "ML-SM-04": (but(CONFIG, "X.Properties.DataCaptureConfig"), CONFIG),
+    "ML-SM-05": (but(CONFIG, "X.Properties.DataCaptureConfig.KmsKeyId"), CONFIG),
+    "ML-SM-06": (but(NOTEBOOK, "X.Properties.DirectInternetAccess"), NOTEBOOK),
+    "ML-SM-07": (but(NOTEBOOK, "X.Properties.KmsKeyId"), NOTEBOOK),
+    "ML-SM-08": (but(NOTEBOOK, "X.Properties.RootAccess", "Enabled"), NOTEBOOK),
+    "ML-SM-09": (but(NOTEBOOK, "X.Properties.SubnetId"), NOTEBOOK),
+    "ML-SM-10": (but(DOMAIN, "X.Properties.AppNetworkAccessType", "PublicInternetOnly"), DOMAIN),
+    "ML-SM-11": (but(DOMAIN, "X.Properties.KmsKeyId"), DOMAIN),
+    "ML-GLUE-01": (but(JOB, "X.Properties.SecurityConfiguration"), JOB),
+    "ML-GLUE-02": (but(JOB, "X.Properties.Connections.Connections", []), JOB),
+    "ML-GLUE-03": (but(JOB, "X.Properties.Timeout"), JOB),
+    "ML-GLUE-04": (but(JOB, "X.Properties.MaxRetries"), JOB),
+    "ML-GLUE-05": (
+        but(GLUE_SECURITY, "X.Properties.EncryptionConfiguration.S3Encryptions.0.S3EncryptionMode", "SSE-S3"),
+        GLUE_SECURITY,
+    ),
+    "ML-GLUE-06": (
+        but(GLUE_SECURITY, "X.Properties.EncryptionConfiguration.CloudWatchEncryption"),
+        GLUE_SECURITY,
+    ),
+    "ML-GLUE-07": (
+        but(GLUE_SECURITY, "X.Properties.EncryptionConfiguration.JobBookmarksEncryption.KmsKeyArn"),
+        GLUE_SECURITY,
+    ),
+    "ML-GLUE-08": (
+        but(CONNECTION, "X.Properties.ConnectionInput.PhysicalConnectionRequirements"),
+        CONNECTION,
+    ),
+    "ML-FH-01": (but(DELIVERY, f"{DESTINATION}.EncryptionConfiguration"), DELIVERY),
+    "ML-FH-02": (but(DELIVERY, "X.Properties.DeliveryStreamEncryptionConfigurationInput"), DELIVERY),
+    "ML-FH-03": (but(DELIVERY, f"{DESTINATION}.ErrorOutputPrefix"), DELIVERY),
+    "ML-FH-04": (but(DELIVERY, f"{DESTINATION}.CloudWatchLoggingOptions.Enabled", False), DELIVERY),
+    "ML-KIN-01": (but(STREAM, "X.Properties.StreamEncryption.KeyId", "alias/aws/kinesis"), STREAM),
+    "ML-NET-01": (but(ENDPOINT, "X.Properties.PolicyDocument"), ENDPOINT),
+    "ML-NET-02": (but(ENDPOINT, "X.Properties.PolicyDocument", policy(allow("*", "*"))), ENDPOINT),
+    "ML-NET-03": (but(GROUP, "X.Properties.SecurityGroupIngress.0.CidrIp", "0.0.0.0/0"), GROUP),
+    "ML-NET-04": (but(GROUP, "X.Properties.SecurityGroupEgress.0.CidrIp", "0.0.0.0/0"), GROUP),
+    "ML-NET-05": (but(GROUP, "X.Properties.SecurityGroupEgress"), GROUP),
+    "ML-IAM-01": (but(ROLE, f"{TRUST}.Condition"), ROLE),
+    "ML-IAM-02": (
+        but(but(ROLE, f"{TRUST}.Condition"), f"{TRUST}.Principal", {"AWS": "*"}),
+        but(ROLE, f"{TRUST}.Principal", {"AWS": "*"}),
+    ),
+    "ML-IAM-03": (but(ROLE, f"{PASSING}.Resource", "*"), ROLE),
+    "ML-IAM-04": (but(ROLE, f"{PASSING}.Condition"), ROLE),
+    "ML-KMS-01": (but(KEY_RESOURCE, "X.Properties.EnableKeyRotation"), KEY_RESOURCE),
+    "ML-KMS-02": (
+        but(but(KEY_RESOURCE, f"{KEY_STATEMENT}.1.Condition"), f"{KEY_STATEMENT}.1.Principal", "*"),
+        but(KEY_RESOURCE, f"{KEY_STATEMENT}.1.Principal", "*"),
+    ),
+    "ML-KMS-03": (but(KEY_RESOURCE, f"{KEY_STATEMENT}.0.Principal", {"AWS": ROLE_ARN}), KEY_RESOURCE),
+    "ML-KMS-04": (but(KEY_RESOURCE, f"{KEY_STATEMENT}.1.Condition"), KEY_RESOURCE),
+    "ML-LOG-01": (but({"X": LOG_GROUP}, "X.Properties.KmsKeyId"), {"X": LOG_GROUP}),
+    "ML-LOG-02": (but({"X": LOG_GROUP}, "X.Properties.RetentionInDays"), {"X": LOG_GROUP}),
+    "ML-LOG-03": (but(FUNCTION, "X.Properties.LoggingConfig"), FUNCTION),
+    "ML-SQS-01": (but(QUEUE, "X.Properties.KmsMasterKeyId", "alias/aws/sqs"), QUEUE),
+    "ML-SQS-02": (but(QUEUE, "P.Properties.PolicyDocument.Statement.0.Effect", "Allow-not"), QUEUE),
+    "ML-SQS-03": (but(QUEUE, OPEN), QUEUE),
+    "ML-SNS-01": (but(TOPIC, "X.Properties.KmsMasterKeyId"), TOPIC),
+    "ML-SNS-02": (but(TOPIC, "P.Properties.Topics", ["arn:aws:sns:::another"]), TOPIC),
+    "ML-SNS-03": (but(TOPIC, OPEN), TOPIC),
+    "ML-S3-01": (but(BUCKET, "X.Properties.PublicAccessBlockConfiguration.BlockPublicAcls", False), BUCKET),
+    "ML-S3-02": (but(BUCKET, "P.Properties.Bucket", "another"), BUCKET),
+    "ML-S3-03": (but(BUCKET, "X.Properties.VersioningConfiguration.Status", "Suspended"), BUCKET),
+    "ML-S3-04": (
+        but(BUCKET, f"{ENCRYPTION}.ServerSideEncryptionByDefault", {"SSEAlgorithm": "AES256"}),
+        BUCKET,
+    ),
+    "ML-S3-05": (but(BUCKET, OPEN), BUCKET),
+    "ML-DDB-01": (but(TABLE, "X.Properties.SSESpecification"), TABLE),
+    "ML-DDB-02": (but(TABLE, "X.Properties.PointInTimeRecoverySpecification"), TABLE),
+    "ML-SEC-01": (but(PARAMETER, "X.Properties.Name", "/database/password"), PARAMETER),
+    "ML-SEC-02": (but(SECRET, "X.Properties.KmsKeyId"), SECRET),
+    "ML-EVB-01": (but(EVENTS, "X.Properties.Targets.0.DeadLetterConfig"), EVENTS),
+    "ML-EVB-02": (but(SCHEDULE, "X.Properties.Target.DeadLetterConfig"), SCHEDULE),
+    "ML-CT-01": (but(TRAIL, "X.Properties.EnableLogFileValidation"), TRAIL),
+    "ML-CT-02": (but(TRAIL, "X.Properties.KMSKeyId"), TRAIL),
+    "ML-CT-03": (but(TRAIL, "X.Properties.IsMultiRegionTrail", False), TRAIL),
+}
+# Findings about a policy stand at the policy, not at what it protects.
+AT_THE_POLICY = {"ML-SQS-03", "ML-SNS-03", "ML-S3-05"}
+
+
+def test_every_rule_has_its_examples() -> None:
+    assert set(EXAMPLES) == {rule.id for rule in RULES}
+    assert len(RULES) == len(EXAMPLES)
+
+
+@pytest.mark.parametrize("rule_id", EXAMPLES)
+def test_bad_example_breaks_this_rule_alone(rule_id: str) -> None:
+    findings = found(EXAMPLES[rule_id][0])
+    address = "Any/P" if rule_id in AT_THE_POLICY else "Any/X"
+    assert [(each.rule, each.address) for each in findings] == [(rule_id, address)]
+    assert findings[0].message
+    assert findings[0].fix
+
+
+@pytest.mark.parametrize("rule_id", EXAMPLES)
+def test_good_example_breaks_none(rule_id: str) -> None:
+    assert found(EXAMPLES[rule_id][1]) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_rule_says_why_and_how(rule: Any) -> None:
+    assert re.fullmatch(r"ML-[A-Z0-9]+-\d\d", rule.id)
+    assert rule.title[0].isupper()
+    assert rule.rationale.endswith(".")
+    assert rule.fix.endswith(".")
+    for control in rule.controls:
+        assert re.fullmatch(
+            r"(FSBP|Security Hub) [A-Za-z0-9]+\.\d+|NIST [A-Z]{2}-\d+|MLSEC\d\d-BP\d\d", control
+        ), control
