@@ -63,7 +63,8 @@ class Statement:
 
     @property
     def conditions(self) -> Mapping[str, Mapping[str, Any]]:
-        return self.raw.get("Condition") or {}
+        given = self.raw.get("Condition")
+        return given if isinstance(given, Mapping) else {}
 
     @property
     def principals(self) -> list[tuple[str, str]]:
@@ -73,6 +74,8 @@ class Statement:
             return []
         if isinstance(given, str):
             return [("AWS", given)]
+        if not isinstance(given, Mapping):
+            return []
         return [(kind, value) for kind, values in given.items() for value in listed(values)]
 
 
@@ -103,11 +106,13 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def _document(document: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Statements with their place; what is no object (a parameter in its stead) cannot be read."""
     if isinstance(document, Mapping):
         # An endpoint's or a queue's policy may be a list, one statement, or a document.
-        yield from enumerate(listed(document.get("Statement", document if "Effect" in document else [])))
-    elif isinstance(document, list):
-        yield from enumerate(document)
+        document = listed(document.get("Statement", document if "Effect" in document else []))
+    for index, raw in enumerate(document if isinstance(document, list) else []):
+        if isinstance(raw, Mapping):
+            yield index, raw
 
 
 def _identities(templates: Templates) -> Iterator[Statement]:
@@ -119,7 +124,8 @@ def _identities(templates: Templates) -> Iterator[Statement]:
         for arn in listed(identity.get("ManagedPolicyArns")):
             attached.setdefault(str(arn), []).append(identity.address)
         for inline in listed(identity.get("Policies")):
-            for index, raw in _document(inline.get("PolicyDocument")):
+            document = inline.get("PolicyDocument") if isinstance(inline, Mapping) else None
+            for index, raw in _document(document):
                 yield Statement(
                     kind="identity", holder=identity, raw=raw, index=index, identities=(identity.address,)
                 )

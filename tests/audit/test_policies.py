@@ -98,6 +98,30 @@ def test_every_kind_of_policy_is_read(resources: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "resources",
+    [
+        pytest.param({"R": role(Policies=[{"Ref": "Given"}])}, id="inline policy"),
+        pytest.param({"R": role(Policies=[{"PolicyDocument": {"Ref": "Given"}}])}, id="inline document"),
+        pytest.param({"R": role(AssumeRolePolicyDocument={"Statement": ["?"]})}, id="statement"),
+        pytest.param(
+            {"B": {"Type": "AWS::S3::BucketPolicy", "Properties": {"PolicyDocument": ["?"]}}}, id="document"
+        ),
+    ],
+)
+def test_what_only_the_deployment_knows_is_passed_over(resources: dict[str, Any]) -> None:
+    assert found(resources) == []
+
+
+@pytest.mark.parametrize("given", ["?", ["?"], 7, None])
+def test_odd_principals_and_conditions_are_none(given: Any) -> None:
+    trust = {"Statement": {"Effect": "Allow", "Principal": given, "Condition": given}}
+    resources = {"R": role(AssumeRolePolicyDocument=trust)}
+    [statement] = statements(Templates({"Any": (Path("Any.template.json"), {"Resources": resources})}))
+    assert statement.conditions == {}
+    assert statement.principals == ([("AWS", "?")] if given == "?" else [])
+
+
+@pytest.mark.parametrize(
     ("pattern", "text", "is_match"),
     [
         ("s3:get*", "s3:getobject", True),
