@@ -148,12 +148,15 @@ class Templates:
                 type=str(entry.get("Type", "")),
                 properties=self.resolve(stack, entry.get("Properties") or {}) or {},
                 path=str(
-                    (entry.get("Metadata") or {}).get("aws:cdk:path") or f"{stack}/{logical_id}"
+                    (entry.get("Metadata") or {}).get("aws:cdk:path")
+                    or paths.get(logical_id)
+                    or f"{stack}/{logical_id}"
                 ).removesuffix("/Resource"),
                 file=file,
                 raw=entry,
             )
             for stack, (file, document) in self._documents.items()
+            for paths in [_paths_beside(file)]
             for logical_id, entry in document["Resources"].items()
         ]
 
@@ -319,6 +322,21 @@ def _candidates(folder: Path) -> Iterator[Path]:
         )
         if path.suffix in {".json", ".yaml", ".yml", ".template"} and not inside_asset:
             yield path
+
+
+def _paths_beside(template: Path) -> dict[str, str]:
+    """Logical id -> construct path, for an assembly made without the paths in its templates (as tests do)."""
+    beside = template.with_name(template.name.split(".")[0] + ".metadata.json")
+    try:
+        entries = json.loads(beside.read_text(encoding="utf-8")).items()
+        return {
+            str(entry["data"]): str(path).lstrip("/")
+            for path, listed in entries
+            for entry in listed
+            if entry["type"] == "aws:cdk:logicalId"
+        }
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return {}  # none, or something else of that name
 
 
 def _parse(path: Path) -> Mapping[str, Json] | None:

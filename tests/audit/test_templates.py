@@ -112,3 +112,15 @@ def test_nothing_of_our_stacks_stays_unresolved(audited: dict[str, Templates]) -
         assert "<import " not in text
         assert '"Fn::' not in text
         assert '{"Ref"' not in text
+
+
+def test_construct_paths_come_from_the_assembly_where_templates_leave_them_out(tmp_path: Path) -> None:
+    write(tmp_path, "Any", {"B1A2B": BUCKET, "C": BUCKET})
+    listed = {"/Any/Lake/Raw/Resource": [{"type": "aws:cdk:logicalId", "data": "B1A2B"}]}
+    (tmp_path / "Any.metadata.json").write_text(json.dumps(listed))
+    assert {each.path for each in Templates.read(tmp_path).resources} == {"Any/Lake/Raw", "Any/C"}
+
+
+def test_constructs_of_our_stacks_have_their_paths(audited: dict[str, Templates]) -> None:
+    for templates in audited.values():
+        assert "Data/Lake/Raw" in {bucket.path for bucket in templates.of("AWS::S3::Bucket")}
