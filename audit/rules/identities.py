@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from audit.findings import Severity
 from audit.policies import Statement, matches
-from audit.rules.rule import SOURCE_KEYS, Hit, Rule, condition_keys, policies, principals
+from audit.rules.rule import SOURCE_KEYS, Hit, Rule, is_open_statement, narrowing_keys, policies, principals
 from audit.templates import Templates
 
 # Service -> who says that it does not send aws:SourceAccount or aws:SourceArn when it takes on a role. AWS
@@ -25,7 +25,7 @@ def _service_without_source(templates: Templates) -> Iterator[Hit]:
             for kind, value in principals(statement)
             if kind == "Service" and value not in WITHOUT_SOURCE
         )
-        if statement.allows and services and not condition_keys(statement) & SOURCE_KEYS:
+        if statement.allows and services and not narrowing_keys(statement) & SOURCE_KEYS:
             yield Hit(
                 resource=statement.holder,
                 message=f"{', '.join(services)} may take on the role for anybody; add aws:SourceAccount",
@@ -35,8 +35,7 @@ def _service_without_source(templates: Templates) -> Iterator[Hit]:
 
 def _open(templates: Templates) -> Iterator[Hit]:
     for statement in policies(templates, "trust"):
-        is_anybody = ("AWS", "*") in principals(statement)
-        if statement.allows and is_anybody and not condition_keys(statement):
+        if is_open_statement(statement):
             yield Hit(
                 resource=statement.holder,
                 message=f"statement {statement.index} lets every AWS principal take on the role; name "
@@ -67,7 +66,7 @@ def _pass_any(templates: Templates) -> Iterator[Hit]:
 
 def _pass_anywhere(templates: Templates) -> Iterator[Hit]:
     for statement in _passing(templates):
-        if "iam:passedtoservice" not in condition_keys(statement):
+        if "iam:passedtoservice" not in narrowing_keys(statement):
             yield _hit(statement, "iam:PassRole to every service; add a condition on iam:PassedToService")
 
 

@@ -11,10 +11,10 @@ from audit.rules.rule import (
     SOURCE_KEYS,
     Hit,
     Rule,
-    condition_keys,
     is_on,
     is_open_statement,
     lacking,
+    narrowing_keys,
     policies,
     principals,
 )
@@ -62,7 +62,7 @@ def _given_away(templates: Templates) -> Iterator[Hit]:
 def _service_without_source(templates: Templates) -> Iterator[Hit]:
     for statement in policies(templates, "key"):
         services = sorted(value for kind, value in principals(statement) if kind == "Service")
-        keys = condition_keys(statement)
+        keys = narrowing_keys(statement)
         is_tied = bool(keys & _KEY_SOURCES) or any(key.startswith(_CONTEXT) for key in keys)
         if statement.allows and services and not is_tied:
             yield _hit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from audit.templates import Resource, Templates
 
 # A condition on one of these ties a service's call to the account or resource that caused it.
 SOURCE_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"})
+_TLS = "aws:securetransport"
+_LOOSE = re.compile(r"IfExists$|^ForAllValues|Not[EIL]|^Null$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,37 +103,37 @@ def names(templates: Templates, resource: Resource) -> set[str]:
 
 
 def policies(templates: Templates, *kinds: Kind) -> Iterator[Statement]:
-    """Statements of these kinds that can be looked into."""
     for statement in statements(templates):
-        if statement.kind in kinds and isinstance(statement.raw, Mapping):
+        if statement.kind in kinds:
             yield statement
 
 
 def principals(statement: Statement) -> list[tuple[str, str]]:
-    """(kind, value) pairs; none where the principal is a shape that IAM does not know."""
-    given = statement.raw.get("Principal")
-    is_known = isinstance(given, (str, Mapping))
-    return [(str(kind), str(value)) for kind, value in statement.principals] if is_known else []
+    """(kind, value) pairs as text, whatever stands in the template."""
+    return [(str(kind), str(value)) for kind, value in statement.principals]
 
 
-def condition_keys(statement: Statement) -> set[str]:
-    """In lower case, as IAM compares them; the operators that hold without the key do not count."""
-    conditions = statement.raw.get("Condition")
+def narrowing_keys(statement: Statement) -> set[str]:
+    """
+    Keys, in lower case as IAM compares them, of conditions that only some can meet. Left out is what holds
+    without the key (IfExists, ForAllValues, Null), for all but some (Not), for everything (*), or for
+    everybody who uses TLS.
+    """
     return {
         str(key).lower()
-        for operator, values in (conditions.items() if isinstance(conditions, Mapping) else ())
-        if not str(operator).endswith("IfExists") and isinstance(values, Mapping)
-        for key in values
+        for operator, values in statement.conditions.items()
+        if not _LOOSE.search(str(operator)) and isinstance(values, Mapping)
+        for key, value in values.items()
+        if str(key).lower() != _TLS and any(each != "*" for each in listed(value))
     }
 
 
 def denies_plain_transport(statement: Statement) -> bool:
-    conditions = statement.raw.get("Condition")
-    bool_ = conditions.get("Bool") if isinstance(conditions, Mapping) else None
-    if statement.raw.get("Effect") != "Deny" or not isinstance(bool_, Mapping):
+    asked = statement.conditions.get("Bool")
+    if statement.raw.get("Effect") != "Deny" or not isinstance(asked, Mapping):
         return False
-    found = {str(key).lower(): str(value).lower() for key, value in bool_.items()}
-    return found.get("aws:securetransport") == "false" and is_everybody(statement)
+    found = {str(key).lower(): str(value).lower() for key, value in asked.items()}
+    return found.get(_TLS) == "false" and is_everybody(statement)
 
 
 def is_everybody(statement: Statement) -> bool:
@@ -138,8 +141,9 @@ def is_everybody(statement: Statement) -> bool:
 
 
 def is_open_statement(statement: Statement) -> bool:
-    """Allows everybody, with no condition that narrows it."""
-    return statement.allows and is_everybody(statement) and not condition_keys(statement)
+    """Allows everybody, or all but some, with no condition that narrows it."""
+    is_wide = is_everybody(statement) or "NotPrincipal" in statement.raw
+    return statement.allows and is_wide and not narrowing_keys(statement)
 
 
 def without_transport_deny(type_: str, policy_type: str, attached: str, says: str) -> Find:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from audit.findings import Finding
 from audit.rules import RULES, check
+from audit.rules.definitions import tasks
 from audit.templates import Templates
 
 Resources = dict[str, Any]
@@ -434,3 +437,356 @@ def test_rule_says_why_and_how(rule: Any) -> None:
         assert re.fullmatch(
             r"(FSBP|Security Hub) [A-Za-z0-9]+\.\d+|NIST [A-Z]{2}-\d+|MLSEC\d\d-BP\d\d", control
         ), control
+
+
+ALLOWED = "P.Properties.PolicyDocument.Statement.1"
+TUNED = f"{STATE}.Tune.Parameters.TrainingJobDefinition"
+PROCESSED = f"{STATE}.Process.Parameters"
+LOG_DELIVERY = allow("s3:PutObject", {"Service": "logging.s3.amazonaws.com"}, Condition=OURS)
+FOREIGN_KEY = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/aws/s3"}
+
+
+def nested(kind: str, **around: Any) -> Resources:
+    """A bare task (neither Retry nor Catch) in a Map or Parallel state."""
+    inner = {"States": {"Inner": task("aws-sdk:glue:getJob", {})}}
+    del inner["States"]["Inner"]["Retry"], inner["States"]["Inner"]["Catch"]
+    held = {"Branches": [inner]} if kind == "Parallel" else {kind: inner}
+    state = {"Type": "Parallel" if kind == "Parallel" else "Map", **held, **around}
+    return but(MACHINE, f"{STATE}.Outer", state)
+
+
+def written(text: Any, **properties: Any) -> Resources:
+    """The machine with its definition as text."""
+    machine = but(MACHINE, "X.Properties.Definition")
+    machine["X"]["Properties"] |= {"DefinitionString": text, **properties}
+    return machine
+
+
+def asked(request: Any, **more: Any) -> Resources:
+    """The machine's one training task with another request."""
+    return but(MACHINE, f"{STATE}.Train", task("sagemaker:createTrainingJob", request, **more))
+
+
+BARE = json.dumps({"States": {"Train": task("sagemaker:createModel", {"ExecutionRoleArn": "${Role}"})}})
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "resources", "is_found"),
+    [
+        pytest.param("ML-SFN-01", but(MACHINE, f"{TUNED}.VpcConfig"), True, id="tuning without VPC"),
+        pytest.param(
+            "ML-SFN-01", but(MACHINE, f"{PROCESSED}.NetworkConfig"), True, id="processing without network"
+        ),
+        pytest.param(
+            "ML-SFN-01", but(MACHINE, f"{STATE}.Model.Parameters.VpcConfig"), True, id="model without VPC"
+        ),
+        pytest.param("ML-SFN-01", asked({"VpcConfig.$": "$.network"}), False, id="VPC at run time"),
+        pytest.param("ML-SFN-01", asked({"VpcConfig": "{% $network %}"}), False, id="VPC by JSONata"),
+        pytest.param("ML-SFN-01", written(BARE), True, id="definition as text"),
+        pytest.param(
+            "ML-SFN-01",
+            written({"Fn::Join": ["", [BARE[:20], BARE[20:]]]}),
+            True,
+            id="definition joined",
+        ),
+        pytest.param(
+            "ML-SFN-14",
+            written(BARE, DefinitionSubstitutions={"Role": 'a"b'}),
+            False,
+            id="definition with substitutions",
+        ),
+        pytest.param("ML-SFN-14", written("no JSON"), True, id="definition is no JSON"),
+        pytest.param("ML-SFN-14", written("[]"), True, id="definition is no object"),
+        pytest.param(
+            "ML-SFN-02",
+            asked({"ResourceConfig": {"InstanceType": "ml.g5.xlarge"}}),
+            False,
+            id="disk in the machine takes no key",
+        ),
+        pytest.param(
+            "ML-SFN-02",
+            but(MACHINE, f"{STATE}.Score.Parameters.TransformResources"),
+            True,
+            id="transform without volume key",
+        ),
+        pytest.param(
+            "ML-SFN-02",
+            but(MACHINE, f"{STATE}.Configure.Parameters.KmsKeyId", "alias/aws/sagemaker"),
+            True,
+            id="AWS's key is not our own",
+        ),
+        pytest.param(
+            "ML-SFN-03",
+            but(MACHINE, f"{PROCESSED}.ProcessingOutputConfig"),
+            False,
+            id="no output needs no key",
+        ),
+        pytest.param(
+            "ML-SFN-03",
+            but(MACHINE, f"{STATE}.Score.Parameters.TransformOutput.KmsKeyId"),
+            True,
+            id="transform output without key",
+        ),
+        pytest.param(
+            "ML-SFN-03",
+            but(MACHINE, f"{STATE}.Configure.Parameters.DataCaptureConfig.KmsKeyId"),
+            True,
+            id="captures without key",
+        ),
+        pytest.param(
+            "ML-SFN-04",
+            but(MACHINE, f"{PROCESSED}.NetworkConfig.EnableNetworkIsolation"),
+            True,
+            id="processing not isolated",
+        ),
+        pytest.param(
+            "ML-SFN-06", but(MACHINE, f"{STATE}.Score.TimeoutSeconds"), True, id="transform without end"
+        ),
+        pytest.param("ML-SFN-06", but(MACHINE, f"{TUNED}.StoppingCondition"), True, id="tuning without end"),
+        pytest.param("ML-SFN-07", nested("Parallel"), True, id="bare task in a branch"),
+        pytest.param("ML-SFN-07", nested("Parallel", Retry=[{}]), False, id="branches are tried again"),
+        pytest.param("ML-SFN-08", nested("ItemProcessor"), True, id="bare task in a map"),
+        pytest.param("ML-SFN-08", nested("Iterator", Catch=[{}]), False, id="map is caught"),
+        pytest.param(
+            "ML-SFN-09",
+            but(but(MACHINE, f"{STATE}.Model.TimeoutSeconds"), f"{STATE}.Model.TimeoutSecondsPath", "$.t"),
+            False,
+            id="time limit at run time",
+        ),
+        pytest.param("ML-SFN-10", asked({"RoleArn.$": "$.role"}), True, id="role from the input"),
+        pytest.param("ML-SFN-10", asked({"RoleArn": "{% $states.input.role %}"}), True, id="role by JSONata"),
+        pytest.param("ML-SFN-10", asked({}), True, id="the input is the request"),
+        pytest.param("ML-SFN-10", asked({"Deep": [{"RoleArn": "*"}]}), True, id="role deep in a request"),
+        pytest.param("ML-SFN-11", but(MACHINE, LOGGING), True, id="no logging at all"),
+        pytest.param(
+            "ML-SM-03",
+            but(CONFIG, "X.Properties", {"ProductionVariants": [{"InstanceType": "ml.m5d.large"}]}),
+            False,
+            id="endpoint with disks in its machines",
+        ),
+        pytest.param(
+            "ML-SM-04",
+            but(CONFIG, "X.Properties", {"ProductionVariants": [{"ServerlessConfig": {}}]}),
+            False,
+            id="serverless cannot capture",
+        ),
+        pytest.param(
+            "ML-SM-04",
+            but(CONFIG, "X.Properties.DataCaptureConfig.EnableCapture", False),
+            True,
+            id="capture switched off",
+        ),
+        pytest.param(
+            "ML-GLUE-03",
+            but(but(JOB, "X.Properties.Timeout"), "X.Properties.Command.Name", "gluestreaming"),
+            False,
+            id="streaming job runs on",
+        ),
+        pytest.param(
+            "ML-FH-02",
+            but(
+                but(DELIVERY, "X.Properties.DeliveryStreamEncryptionConfigurationInput"),
+                "X.Properties.DeliveryStreamType",
+                "KinesisStreamAsSource",
+            ),
+            False,
+            id="the source stream has the key",
+        ),
+        pytest.param(
+            "ML-FH-01",
+            one(
+                "AWS::KinesisFirehose::DeliveryStream",
+                HttpEndpointDestinationConfiguration={"S3Configuration": {"BucketARN": "b"}},
+            ),
+            True,
+            id="bucket of another destination",
+        ),
+        pytest.param(
+            "ML-NET-01",
+            one("AWS::EC2::VPCEndpoint", VpcEndpointType="GatewayLoadBalancer"),
+            False,
+            id="load balancer's endpoint takes no policy",
+        ),
+        pytest.param(
+            "ML-NET-03",
+            one("AWS::EC2::SecurityGroupIngress", GroupId="sg", CidrIpv6="::/0", IpProtocol="-1"),
+            True,
+            id="ingress as a resource, version 6",
+        ),
+        pytest.param(
+            "ML-NET-04",
+            one("AWS::EC2::SecurityGroupEgress", GroupId="sg", CidrIp="0.0.0.0/0", IpProtocol="-1"),
+            True,
+            id="egress as a resource",
+        ),
+        pytest.param(
+            "ML-IAM-01",
+            but(
+                but(ROLE, f"{TRUST}.Condition"),
+                f"{TRUST}.Principal",
+                {"Service": "ec2.amazonaws.com"},
+            ),
+            False,
+            id="EC2 names no source",
+        ),
+        pytest.param(
+            "ML-IAM-01",
+            but(ROLE, f"{TRUST}.Condition", {"StringEqualsIfExists": {"aws:SourceAccount": "1"}}),
+            True,
+            id="a source if there is one",
+        ),
+        pytest.param(
+            "ML-IAM-01",
+            but(ROLE, f"{TRUST}.Condition", {"ArnLike": {"AWS:SOURCEARN": "arn:aws:glue:::job/x"}}),
+            False,
+            id="keys know no case",
+        ),
+        pytest.param("ML-IAM-03", but(ROLE, f"{PASSING}.Action", "iam:*"), False, id="all of IAM, one role"),
+        pytest.param(
+            "ML-IAM-03",
+            but(but(ROLE, f"{PASSING}.Action", "*"), f"{PASSING}.Resource", "arn:aws:iam::1:role/*"),
+            True,
+            id="administrator passes every role",
+        ),
+        pytest.param(
+            "ML-KMS-01",
+            but(but(KEY_RESOURCE, "X.Properties.EnableKeyRotation"), "X.Properties.KeySpec", "RSA_2048"),
+            False,
+            id="asymmetric keys cannot rotate",
+        ),
+        pytest.param(
+            "ML-KMS-03",
+            but(KEY_RESOURCE, f"{KEY_STATEMENT}.0.Principal", {"AWS": "123456789012"}),
+            False,
+            id="account by its number",
+        ),
+        pytest.param(
+            "ML-KMS-04",
+            but(
+                KEY_RESOURCE,
+                f"{KEY_STATEMENT}.1.Condition",
+                {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": "arn:aws:logs:::log-group:x"}},
+            ),
+            False,
+            id="tied by the encryption context",
+        ),
+        pytest.param(
+            "ML-LOG-03",
+            {
+                "X": resource("AWS::Lambda::Function"),
+                "L": but(LOG_GROUP, "Properties.LogGroupName", {"Fn::Sub": "/aws/lambda/${X}"}),
+            },
+            False,
+            id="default log group, declared",
+        ),
+        pytest.param(
+            "ML-S3-05",
+            but(BUCKET, f"{ALLOWED}.Condition", {"Bool": {"aws:SecureTransport": "true"}}),
+            True,
+            id="TLS does not narrow",
+        ),
+        pytest.param(
+            "ML-S3-05",
+            but(BUCKET, f"{ALLOWED}.Condition", {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}),
+            True,
+            id="all but some are many",
+        ),
+        pytest.param(
+            "ML-S3-05",
+            but(BUCKET, f"{ALLOWED}.Condition", {"StringLike": {"aws:PrincipalArn": ["*"]}}),
+            True,
+            id="a star does not narrow",
+        ),
+        pytest.param(
+            "ML-S3-05",
+            but(BUCKET, ALLOWED, {"Effect": "Allow", "Action": "s3:*", "NotPrincipal": {"AWS": "1"}}),
+            True,
+            id="all principals but one",
+        ),
+        pytest.param(
+            "ML-S3-04",
+            but(
+                but(BUCKET, f"{ENCRYPTION}.ServerSideEncryptionByDefault.SSEAlgorithm", "AES256"),
+                ALLOWED,
+                LOG_DELIVERY,
+            ),
+            False,
+            id="receiver of access logs takes no key",
+        ),
+        pytest.param(
+            "ML-S3-04",
+            but(BUCKET, f"{ENCRYPTION}.ServerSideEncryptionByDefault", FOREIGN_KEY),
+            True,
+            id="S3's key is not our own",
+        ),
+        pytest.param(
+            "ML-DDB-02",
+            one("AWS::DynamoDB::GlobalTable", Replicas=[{"Region": "eu-west-1"}]),
+            True,
+            id="replica without recovery",
+        ),
+        pytest.param(
+            "ML-SEC-01",
+            but(PARAMETER, "X.Properties.Value", "{{resolve:secretsmanager:db:SecretString:p}}"),
+            True,
+            id="secret resolved into plain text",
+        ),
+        pytest.param(
+            "ML-SEC-01",
+            one("AWS::SSM::Parameter", Name="/db/password", Value="arn:aws:secretsmanager:::secret:x"),
+            False,
+            id="where the secret lies is none",
+        ),
+        pytest.param("ML-SEC-01", one("AWS::SSM::Parameter"), False, id="parameter without anything"),
+    ],
+)
+def test_variants(rule_id: str, resources: Resources, is_found: bool) -> None:
+    assert (rule_id in rules(resources)) is is_found
+
+
+ODD = ["<Any/P>", "?", None, 7, True, [], ["?"], [["?"]], {}, {"?": {"?": []}}]
+
+
+def spots(value: Any, *at: str) -> Iterator[str]:
+    """Every place in a structure that `but` can name."""
+    yield ".".join(at)
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        # What stands in an intrinsic is CloudFormation's own form, which it checks itself.
+        if not re.search(r"[.:]|^Ref$", str(key)):
+            yield from spots(each, *at, str(key))
+
+
+@pytest.mark.parametrize("rule_id", EXAMPLES)
+def test_odd_shapes_are_no_crash(rule_id: str) -> None:
+    good = EXAMPLES[rule_id][1]
+    rule = next(rule for rule in RULES if rule.id == rule_id)
+    places = [spot for spot in spots(good) if spot.count(".") >= 2]
+    for place in places:
+        for odd in ODD:
+            findings = list(rule.check(read(but(good, place, odd))))
+            assert {finding.rule for finding in findings} <= {rule_id}, (place, odd)
+    assert places
+
+
+# Found in our own stacks, to be mended there: (rule, construct path).
+OPEN_FINDINGS = {("ML-EVB-01", "Operations/Triggers/OnJobFailure/Rule")}
+
+
+def test_our_own_stacks_keep_the_rules(audited: dict[str, Templates]) -> None:
+    for profile, templates in audited.items():
+        unexpected = [each for each in check(templates) if (each.rule, each.path) not in OPEN_FINDINGS]
+        assert unexpected == [], profile
+
+
+def test_rules_have_something_to_look_at_in_our_stacks(audited: dict[str, Templates]) -> None:
+    """Else the test above would pass on empty templates."""
+    for templates in audited.values():
+        actions = {task.action for task in tasks(templates)}
+        assert {"sagemaker:createTrainingJob", "sagemaker:createModel", "glue:startJobRun"} <= actions
+        assert len(templates.of("AWS::KMS::Key", "AWS::EC2::VPCEndpoint", "AWS::S3::Bucket")) > 15
+
+
+def test_worst_findings_come_first() -> None:
+    findings = found({**but(BUCKET, OPEN), **but({"K": TRAIL["X"]}, "K.Properties.KMSKeyId")})
+    assert [finding.rule for finding in findings] == ["ML-S3-05", "ML-CT-02"]
