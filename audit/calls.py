@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audit.policies import Statement, listed, matches
-from audit.requests import Request, requests
+from audit.rules.definitions import Task, tasks
 from audit.templates import Resource, Templates
 
 # Prefix of an action, or the action, to the endpoint services it needs. The more exact pattern comes first.
@@ -166,7 +166,7 @@ OUTSIDE: Sequence[Rule] = (
     Rule(
         kinds=("function",),
         actions=("xray:*",),
-        reason="Lambda runs the X-Ray daemon outside the function's VPC connection (Lambda guide, tracing)",
+        reason="Lambda runs the X-Ray daemon and delivers its segments from its side (Lambda guide)",
     ),
     Rule(
         kinds=("function",),
@@ -380,9 +380,7 @@ def _captures(templates: Templates) -> tuple[str, ...]:
     """ARNs below which endpoints write the requests they capture."""
     given = [config.properties for config in templates.of("AWS::SageMaker::EndpointConfig")]
     given += [
-        each.parameters
-        for each in requests(templates)
-        if each.action.lower() == "sagemaker:createendpointconfig"
+        each.request for each in tasks(templates) if each.action.lower() == "sagemaker:createendpointconfig"
     ]
     targets = {str(_step(each, "DataCaptureConfig", "DestinationS3Uri") or "") for each in given}
     return tuple(f"arn:aws:s3:::{target.removeprefix('s3://')}" for target in sorted(targets) if target)
@@ -399,18 +397,20 @@ _REQUESTS: Mapping[str, tuple[Kind, tuple[str, ...]]] = {
 
 def _requested(templates: Templates) -> Iterator[Unit]:
     captures = _captures(templates)
-    for request in requests(templates):
-        known = _REQUESTS.get(request.action.lower())
+    for task in tasks(templates):
+        known = _REQUESTS.get(task.action.lower())
         if known is not None:
-            yield _from_request(templates, request, *known, captures)
+            yield _from_request(templates, task, *known, captures)
 
 
 def _from_request(
-    templates: Templates, request: Request, kind: Kind, below: tuple[str, ...], captures: tuple[str, ...]
+    templates: Templates, task: Task, kind: Kind, below: tuple[str, ...], captures: tuple[str, ...]
 ) -> Unit:
-    inner = _step(request.parameters, *below)
-    merged = {**request.parameters, **(inner if isinstance(inner, Mapping) else {})}
-    return _container(templates, request.path, request.machine.address, kind, merged, captures)
+    inner = _step(task.request, *below)
+    merged = {**task.request, **(inner if isinstance(inner, Mapping) else {})}
+    return _container(
+        templates, f"{task.machine.path}/{task.name}", task.machine.address, kind, merged, captures
+    )
 
 
 def _container(

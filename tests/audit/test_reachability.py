@@ -445,7 +445,7 @@ def definition(**more: Any) -> dict[str, Any]:
 )
 def test_jobs_in_state_machines_are_units(more: Any, services: set[str]) -> None:
     templates = changed(add("Machine", definition(**more)))
-    reached = {hop.service for hop in hops(templates) if hop.unit == "Any/Machine/Train"}
+    reached = {hop.service for hop in hops(templates) if hop.unit == "Any/Machine/All/Train"}
     assert reached == services
 
 
@@ -468,7 +468,7 @@ def pulled(mode: str) -> Callable[[Resources], Any]:
 )
 def test_images_are_pulled_from_where_the_request_says(mode: str, services: set[str]) -> None:
     templates = changed(pulled(mode))
-    assert {hop.service for hop in hops(templates) if hop.unit == "Any/Machine/Train"} == services
+    assert {hop.service for hop in hops(templates) if hop.unit == "Any/Machine/All/Train"} == services
 
 
 def glue(resources: Resources) -> None:
