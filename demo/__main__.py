@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 import contracts
-from demo import claims, deploying, evidence, report
+from demo import claims, deploying, evidence, exercised, report
 from demo.account import Account
 from demo.actors import ActorError
 from demo.source import Source
@@ -68,6 +68,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         checked = claims.check(found)
         found["claims"] = [asdict(claim) for claim in checked]
         page = report.write(found, REPORT)
+        exercised.write(story, REPORT)
         for claim in checked:
             mark, colour = ("holds", "green") if claim.holds else ("FAILS", "bold red")
             console.print(f"[{colour}]{mark}[/{colour}] {claim.title}")

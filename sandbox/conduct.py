@@ -15,6 +15,7 @@ def install() -> None:
     control.route("idle", _idle)
     control.route("faults", _faults)
     control.route("roles", _roles)
+    control.route("exercised", _exercised)
 
 
 def _clock(request: dict[str, Any]) -> dict[str, Any]:
@@ -69,4 +70,19 @@ def _roles(_: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {"role": name, "calls": count, "actions": len(actions[name]), "denied": denied[name]}
         for name, count in calls.most_common()
+    ]
+
+
+def _exercised(_: dict[str, Any]) -> list[dict[str, Any]]:
+    """Which action each principal was let through with, or refused, and how often."""
+    counts = Counter((call.principal, call.action, call.allowed) for call in record.calls())
+    pairs = sorted({(principal, action) for principal, action, _ in counts})
+    return [
+        {
+            "principal": principal,
+            "action": action,
+            "allowed": counts[principal, action, True],
+            "denied": counts[principal, action, False],
+        }
+        for principal, action in pairs
     ]
