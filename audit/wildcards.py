@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 from audit import authorization
 from audit.authorization import Action
 from audit.findings import Finding, Severity
-from audit.policies import Statement, listed, statements
+from audit.policies import Statement, statements
+from audit.rights import PLACEHOLDER, WILDCARD, conditions_of, flat, has_wildcard, is_required, overlap
 from audit.templates import Templates
 
 Verdict = Literal["unavoidable", "bounded", "narrowable", "open"]
@@ -43,10 +43,13 @@ _OF_CALLER = (
     "aws:sourcevpc",
 )
 _EDITION = authorization.edition()
-_PLACEHOLDER = re.compile(r"<[^<>]*(?:<[^<>]*>[^<>]*)*>")
-_WILD = re.compile(r"[*?]")
 _TOKEN = re.compile(r"([^$]*)\$\{(\w+)\}|([^$]+)")
 _NEGATIONS = ("NotAction", "NotResource")
+
+
+def source() -> str:
+    """What the verdicts rest on, with its version."""
+    return _EDITION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,34 +120,6 @@ def check(templates: Templates) -> list[Finding]:
     return list({finding.key: finding for finding in found}.values())
 
 
-def overlap(one: str, other: str) -> bool:
-    """Whether some text matches both patterns."""
-    return _overlap(_PLACEHOLDER.sub(_flat, one), _PLACEHOLDER.sub(_flat, other))
-
-
-def has_wildcard(pattern: str) -> bool:
-    return _WILD.search(pattern) is not None
-
-
-@lru_cache(maxsize=65536)
-def _overlap(one: str, other: str) -> bool:
-    # Row by row: which beginnings of `other` agree with the beginning of `one` so far.
-    row = [True] + [False] * len(other)
-    for at, char in enumerate(other):
-        row[at + 1] = row[at] and char == "*"
-    for mine in one:
-        last, row = row, [mine == "*" and row[0]] + [False] * len(other)
-        for at, char in enumerate(other):
-            skips = (mine == "*" and (last[at + 1] or row[at])) or (char == "*" and (row[at] or last[at + 1]))
-            row[at + 1] = skips or (last[at] and (mine == char or "?" in (mine, char)))
-    return row[-1]
-
-
-def _flat(match: re.Match[str]) -> str:
-    """A placeholder without the signs that divide ARNs."""
-    return match[0].replace(":", "_").replace("/", "_")
-
-
 def _proof(
     statement: Statement,
     pattern: str,
@@ -207,7 +182,7 @@ def _of_resources(statement: Statement) -> Iterator[Proof]:
     is_open = any(proof.verdict == "open" for proof in _of_actions(statement))
     names = [str(name) for name in statement.actions]
     for pattern in map(str, statement.resources):
-        if not has_wildcard(_PLACEHOLDER.sub(_flat, pattern)) or (is_open and pattern == "*"):
+        if not has_wildcard(PLACEHOLDER.sub(flat, pattern)) or (is_open and pattern == "*"):
             continue
         groups: dict[_Judgement, list[str]] = {}
         for name in names:
@@ -291,14 +266,14 @@ def _named(place: _Place) -> str:
 
 def _place(kind: str, arn: str, pattern: str) -> _Place | None:
     """None where no resource of the type matches the pattern."""
-    given = _PLACEHOLDER.sub(_flat, pattern)
+    given = PLACEHOLDER.sub(flat, pattern)
     known = arn.split(":", 5)
     parts = given.split(":", 5)
     # Shorter than an ARN: the wildcard stands for everything that follows.
     parts += ["*"] * (6 - len(parts))
     if len(known) < 6 or not all(overlap(_globbed(one), two) for one, two in zip(known, parts, strict=True)):
         return None
-    prefix = _WILD.split(parts[5])[0]
+    prefix = WILDCARD.split(parts[5])[0]
     at, parent, own = _walk(known[5], prefix)
     where = zip(known[3:5], parts[3:5], strict=True)
     return _Place(
@@ -334,8 +309,8 @@ def _globbed(arn: str) -> str:
 
 def _spelled(text: str, pattern: str) -> str:
     """The placeholders as they were in the pattern."""
-    for match in _PLACEHOLDER.finditer(pattern):
-        text = text.replace(_flat(match), match[0])
+    for match in PLACEHOLDER.finditer(pattern):
+        text = text.replace(flat(match), match[0])
     return text
 
 
@@ -344,8 +319,8 @@ def _bounds(statement: Statement, action: Action | None) -> list[str]:
     globals_ = _OF_RESOURCE if statement.kind == "identity" else (*_OF_RESOURCE, *_OF_CALLER)
     return [
         key
-        for operator, key, values in _blocks(statement)
-        if _is_positive(operator) and not all(str(value) in ("*", "**") for value in values)
+        for operator, key, values in conditions_of(statement)
+        if is_required(operator) and not all(str(value) in ("*", "**") for value in values)
         if _limits(key.lower(), globals_, action)
     ]
 
@@ -354,24 +329,6 @@ def _limits(key: str, globals_: tuple[str, ...], action: Action | None) -> bool:
     if key.startswith("aws:"):
         return key.startswith(globals_) and (action is None or action.knows(key))
     return action is not None and not key.startswith(_WAY_ONLY) and action.knows(key)
-
-
-def _is_positive(operator: str) -> bool:
-    """Only what has the key, with one of the values, passes."""
-    return not (
-        "Not" in operator
-        or operator.endswith("IfExists")
-        or operator.startswith("ForAllValues:")
-        or operator == "Null"
-    )
-
-
-def _blocks(statement: Statement) -> Iterator[tuple[str, str, list[Any]]]:
-    """(operator, key, values) of each condition."""
-    conditions = statement.conditions
-    for operator, block in conditions.items() if isinstance(conditions, Mapping) else ():
-        for key, values in block.items() if isinstance(block, Mapping) else ():
-            yield str(operator), str(key), listed(values)
 
 
 def _is_own_account(statement: Statement) -> bool:
@@ -469,7 +426,7 @@ def _unknown_keys(statement: Statement) -> Iterator[Finding]:
     if statement.kind == "trust":
         return
     known = [action for name in map(str, statement.actions) if (action := authorization.action(name))]
-    for operator, key, values in _blocks(statement):
+    for operator, key, values in conditions_of(statement):
         strangers = [action.name for action in known if not action.knows(key)]
         if not strangers or operator.endswith("IfExists"):
             continue

@@ -10,8 +10,9 @@ import pytest
 
 from audit import authorization, wildcards
 from audit.findings import Finding, Severity
+from audit.rights import overlap
 from audit.templates import Templates
-from audit.wildcards import Proof, overlap
+from audit.wildcards import Proof
 
 BUCKET = "arn:aws:s3:::any-bucket"
 JOBS = "arn:aws:sagemaker:<Region>:<AccountId>:training-job"
