@@ -1,4 +1,6 @@
-"""Definitions of state machines, taken apart: every task, also inside of Map and Parallel states."""
+"""Definitions of workflows, taken apart: every task of a state machine, also inside of Map and Parallel, and
+every step of a SageMaker pipeline that makes a request of the same form.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,16 @@ from typing import Any
 from audit.rules.rule import mappings
 from audit.templates import Resource, Templates
 
-MACHINE = "AWS::StepFunctions::StateMachine"
+MACHINE, PIPELINE = "AWS::StepFunctions::StateMachine", "AWS::SageMaker::Pipeline"
 _INTEGRATION = re.compile(r":states:[^:]*:[^:]*:(?:aws-sdk:)?(?P<service>[^:]+):(?P<action>[A-Za-z0-9]+)")
+# Type of a pipeline's step -> the request that its arguments are.
+_STEPS: Mapping[str, str] = {
+    "Training": "sagemaker:createTrainingJob",
+    "Tuning": "sagemaker:createHyperParameterTuningJob",
+    "Processing": "sagemaker:createProcessingJob",
+    "Transform": "sagemaker:createTransformJob",
+    "Model": "sagemaker:createModel",
+}
 # What a request holds where the value comes in at run time.
 AT_RUN_TIME = "<run time>"
 
@@ -20,13 +30,14 @@ AT_RUN_TIME = "<run time>"
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """
+    workflow  the state machine or pipeline
     name      with the states around it, for example Score/ScoreOne
     around    the Map and Parallel states that it is in, the outermost first
     action    for example sagemaker:createTrainingJob, of both kinds of integration; "" for anything else
     request   parameters (JSONPath) or arguments (JSONata); empty where an expression makes all of them
     """
 
-    machine: Resource
+    workflow: Resource
     name: str
     state: Mapping[str, Any]
     around: tuple[Mapping[str, Any], ...]
@@ -37,6 +48,8 @@ class Task:
         """A field of the request; AT_RUN_TIME where it, or what it is in, comes in at run time; or None."""
         value: Any = self.request
         for name in names:
+            if is_expression(value):
+                return AT_RUN_TIME
             if not isinstance(value, Mapping):
                 return AT_RUN_TIME if isinstance(value, str) else None
             value = AT_RUN_TIME if f"{name}.$" in value else value.get(name)
@@ -51,7 +64,9 @@ class Task:
 
 
 def is_expression(value: Any) -> bool:
-    """JSONata."""
+    """JSONata, or a pipeline's reference to a parameter, to another step or to what it joins of them."""
+    if isinstance(value, Mapping):
+        return len(value) == 1 and str(next(iter(value))).startswith(("Get", "Std:"))
     return isinstance(value, str) and value.strip().startswith("{%")
 
 
@@ -61,19 +76,43 @@ def definition_of(machine: Resource) -> Mapping[str, Any] | None:
         given = machine.get(key)
         if given is None:
             continue
-        try:
-            text = given if isinstance(given, str) else json.dumps(given)
-            parsed = json.loads(_substituted(text, machine.get("DefinitionSubstitutions")))
-        except ValueError:
-            return None
-        return parsed if isinstance(parsed, Mapping) else None
+        text = given if isinstance(given, str) else json.dumps(given)
+        return _parsed(_substituted(text, machine.get("DefinitionSubstitutions")))
     return None
+
+
+def _parsed(text: Any) -> Mapping[str, Any] | None:
+    try:
+        parsed = json.loads(str(text))
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, Mapping) else None
 
 
 def _substituted(text: str, values: Any) -> str:
     for name, value in values.items() if isinstance(values, Mapping) else ():
         text = text.replace(f"${{{name}}}", json.dumps(str(value))[1:-1])
     return text
+
+
+def requests(templates: Templates) -> Iterator[Task]:
+    """Everything that a workflow asks of a service."""
+    yield from tasks(templates)
+    for pipeline in templates.of(PIPELINE):
+        given = pipeline.get("PipelineDefinition", "PipelineDefinitionBody")
+        definition = _parsed(given) or {}
+        yield from _steps(pipeline, definition.get("Steps"), "")
+
+
+def _steps(pipeline: Resource, steps: Any, prefix: str) -> Iterator[Task]:
+    for step in mappings(steps):
+        name, arguments = f"{prefix}{step.get('Name', '?')}", step.get("Arguments")
+        request = arguments if isinstance(arguments, Mapping) else {}
+        action = _STEPS.get(str(step.get("Type")), "")
+        yield Task(workflow=pipeline, name=name, state=step, around=(), action=action, request=request)
+        # A condition holds the steps of both of its ways.
+        for way in ("IfSteps", "ElseSteps"):
+            yield from _steps(pipeline, request.get(way), f"{name}/")
 
 
 def tasks(templates: Templates) -> Iterator[Task]:
@@ -103,7 +142,7 @@ def _task(
     found = _INTEGRATION.search(str(state.get("Resource", "")))
     request = state.get("Arguments", state.get("Parameters"))
     return Task(
-        machine=machine,
+        workflow=machine,
         name=name,
         state=state,
         around=around,

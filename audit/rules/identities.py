@@ -12,6 +12,8 @@ from audit.templates import Templates
 # Service -> who says that it does not send aws:SourceAccount or aws:SourceArn when it takes on a role. AWS
 # has no list of its own; a condition would lock these services out.
 WITHOUT_SOURCE: Mapping[str, str] = {
+    "cloudtrail.amazonaws.com": "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/"
+    "cloudtrail-required-policy-for-cloudwatch-logs.html",
     "ec2.amazonaws.com": "https://github.com/prowler-cloud/prowler/issues/2810",
     "elastictranscoder.amazonaws.com": "https://github.com/prowler-cloud/prowler/issues/4714",
     "transcribe.amazonaws.com": "https://github.com/prowler-cloud/prowler/issues/4714",
@@ -30,6 +32,21 @@ def _service_without_source(templates: Templates) -> Iterator[Hit]:
                 resource=statement.holder,
                 message=f"{', '.join(services)} may take on the role for anybody; add aws:SourceAccount",
                 subject=", ".join(services),
+            )
+
+
+def _source_never_sent(templates: Templates) -> Iterator[Hit]:
+    for statement in policies(templates, "trust"):
+        asked = sorted(narrowing_keys(statement) & SOURCE_KEYS)
+        silent = [
+            value for kind, value in principals(statement) if kind == "Service" and value in WITHOUT_SOURCE
+        ]
+        for service in silent if statement.allows and asked else []:
+            yield Hit(
+                resource=statement.holder,
+                message=f"{service} does not send {', '.join(asked)}, so it cannot take on the role; "
+                f"leave the condition out ({WITHOUT_SOURCE[service]})",
+                subject=service,
             )
 
 
@@ -107,4 +124,13 @@ PASSES_TO_NAMED = Rule(
     fix="Add a condition on iam:PassedToService.",
     controls=("NIST AC-6", "MLSEC03-BP01"),
     find=_pass_anywhere,
+)
+SOURCE_SENT = Rule(
+    id="ML-IAM-05",
+    title="No service is asked for a source that it does not send",
+    severity=Severity.MEDIUM,
+    rationale="The service is locked out of the role, and what needs it fails, no earlier than in the account.",
+    fix="Leave the condition out for this service, and grant its role nothing but its one task.",
+    controls=("NIST AC-3",),
+    find=_source_never_sent,
 )

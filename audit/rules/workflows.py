@@ -1,4 +1,4 @@
-"""State machines: what their definitions ask of SageMaker, how their tasks fail, what they log."""
+"""State machines (and pipelines): what they ask of SageMaker, how their tasks fail, what they log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.findings import Severity
 from audit.policies import listed
-from audit.rules.definitions import AT_RUN_TIME, MACHINE, Task, definition_of, is_expression, tasks
+from audit.rules.definitions import AT_RUN_TIME, MACHINE, Task, definition_of, is_expression, requests, tasks
 from audit.rules.rule import Find, Hit, Rule, is_on, is_own_key, lacking, mappings
 from audit.templates import Resource, Templates
 
@@ -75,7 +75,7 @@ def _asked(
     """Requests of these actions whose field does not meet what is wanted."""
 
     def find(templates: Templates) -> Iterator[Hit]:
-        for task in tasks(templates):
+        for task in requests(templates):
             names = fields.get(task.action)
             if names is not None and task.is_readable and not is_met(task, names):
                 path = ".".join(names)
@@ -86,7 +86,7 @@ def _asked(
 
 def _hit(task: Task, message: str, subject: str = "") -> Hit:
     subject = f"{task.name}: {subject}" if subject else task.name
-    return Hit(resource=task.machine, message=f"state {task.name}: {message}", subject=subject)
+    return Hit(resource=task.workflow, message=f"{task.name}: {message}", subject=subject)
 
 
 def _is_given(task: Task, names: tuple[str, ...]) -> bool:
@@ -147,7 +147,7 @@ def _without_timeout(templates: Templates) -> Iterator[Hit]:
 
 
 def _open_roles(templates: Templates) -> Iterator[Hit]:
-    for task in tasks(templates):
+    for task in requests(templates):
         if task.action in VPC and not task.is_readable:
             yield _hit(
                 task, f"the input is the whole request of {task.action}, its role too; write it out", "all"
@@ -163,7 +163,7 @@ def _roles(request: Any) -> Iterator[tuple[str, Any]]:
         for name, value in each.items():
             if str(name).removesuffix(".$").endswith("RoleArn"):
                 yield str(name), value
-            elif isinstance(value, (Mapping, list)):
+            elif isinstance(value, list | Mapping):
                 yield from _roles(value)
 
 
@@ -205,7 +205,7 @@ _NAMED_FIELD = "Give the field in the request of the state, as a constant of the
 
 IN_VPC = Rule(
     id="ML-SFN-01",
-    title="SageMaker work that a state machine starts runs in the VPC",
+    title="SageMaker work that a workflow starts runs in the VPC",
     severity=Severity.HIGH,
     rationale="Without VpcConfig the containers run in SageMaker's network: no endpoint policy, no flow "
     "log, and "
@@ -341,7 +341,7 @@ READABLE = Rule(
 )
 CAPTURES = Rule(
     id="ML-SFN-15",
-    title="Endpoints that a state machine configures capture what they are asked and answer",
+    title="Endpoints that a workflow configures capture what they are asked and answer",
     severity=Severity.LOW,
     rationale="A new model would end the captures, and with them every look for drift.",
     fix=_NAMED_FIELD,
