@@ -16,7 +16,7 @@ from audit.templates import Templates
 
 Verdict = Literal["unavoidable", "bounded", "narrowable", "open"]
 
-# Fewer characters in front of a wildcard do not name anything.
+# Fewer characters in front of a wildcard, in the same name, do not name anything.
 MIN_PREFIX = 3
 # Variables of ARNs whose value AWS makes up while things run, so that no template can name it.
 GENERATED: Mapping[str, frozenset[str]] = {
@@ -26,8 +26,15 @@ GENERATED: Mapping[str, frozenset[str]] = {
     "ecs": frozenset({"TaskId"}),
     "codebuild": frozenset({"BuildId", "ReportId"}),
 }
-# Say how a request is made and not what it is for.
-_WAY_ONLY = ("ec2:region", "s3:tlsversion", "s3:signature", "s3:authtype", "s3:x-amz-content-sha256")
+# Say how a request is made, or for whom, and not which resource it is about.
+_WAY_ONLY = (
+    "ec2:region",
+    "iam:passedtoservice",
+    "s3:authtype",
+    "s3:signature",
+    "s3:tlsversion",
+    "s3:x-amz-content-sha256",
+)
 # Global keys that say which resource, or through which service.
 _OF_RESOURCE = ("aws:resourcetag/", "aws:requesttag/", "aws:tagkeys", "aws:calledvia", "aws:viaawsservice")
 # Global keys that say whose: enough where the policy stands at a resource or an endpoint.
@@ -235,7 +242,7 @@ def _without_types(bounds: Sequence[str]) -> _Judgement:
 
 def _placed(place: _Place, bounds: Sequence[str], action: Action) -> _Judgement:
     limit = f"{_conditions(bounds)} it" if bounds else ""
-    if place.is_here and len(place.parent + place.own) >= MIN_PREFIX:
+    if place.is_here and (place.parent or len(place.own) >= MIN_PREFIX):
         fact = "; ".join(filter(None, [_named(place), limit]))
         return _Judgement(verdict="bounded", fact=fact)
     if bounds:
@@ -347,7 +354,7 @@ def _rank(judgement: _Judgement) -> int:
 
 
 def _words(kind: str) -> str:
-    return kind.replace("-", " ")
+    return kind.replace("-", " ").lower()
 
 
 def _conditions(keys: Sequence[str]) -> str:
