@@ -14,9 +14,12 @@ from audit.rules.rule import (
     is_on,
     is_open_statement,
     lacking,
+    mappings,
+    names,
     narrowing_keys,
     policies,
     principals,
+    reference,
 )
 from audit.templates import Resource, Templates
 
@@ -26,6 +29,7 @@ _ROOT = re.compile(r"(?:arn:[^:]+:iam::)?(?:\d{12}|<AccountId>)(?::root)?")
 # names the resource with its account; CloudWatch Logs documents it as the way to limit its use of a key.
 _KEY_SOURCES = SOURCE_KEYS | {"kms:viaservice", "kms:calleraccount"}
 _CONTEXT = "kms:encryptioncontext:"
+_EVENTS = "events.amazonaws.com"
 
 
 def _is_rotated(key: Resource) -> bool:
@@ -70,6 +74,37 @@ def _service_without_source(templates: Templates) -> Iterator[Hit]:
             )
 
 
+def _source_never_sent(templates: Templates) -> Iterator[Hit]:
+    """For topics alone: for its own buses, EventBridge does send the source."""
+    targets = {
+        str(target.get("Arn"))
+        for rule in templates.of("AWS::Events::Rule")
+        for target in mappings(rule.get("Targets"))
+    }
+    for topic in templates.of("AWS::SNS::Topic"):
+        if reference(templates, topic) in targets:
+            for key in templates.of(KEY):
+                if str(topic.get("KmsMasterKeyId")) in names(templates, key) and _asks_source(templates, key):
+                    yield Hit(
+                        resource=key,
+                        message=f"{_EVENTS} is asked for a source, sends none to the topic {topic.path}, and so "
+                        "fails; ask for kms:EncryptionContext:aws:sns:topicArn",
+                        subject=topic.path,
+                    )
+
+
+def _asks_source(templates: Templates, key: Resource) -> bool:
+    """Whether every statement that lets EventBridge in asks where the call comes from."""
+    asked = [
+        narrowing_keys(statement) & SOURCE_KEYS
+        for statement in policies(templates, "key")
+        if statement.holder.address == key.address
+        and statement.allows
+        and ("Service", _EVENTS) in principals(statement)
+    ]
+    return bool(asked) and all(asked)
+
+
 ROTATED = Rule(
     id="ML-KMS-01",
     title="Keys are rotated",
@@ -107,4 +142,14 @@ SERVICE_TIED = Rule(
     fix="Add a condition on aws:SourceAccount, aws:SourceArn, kms:ViaService or the encryption context.",
     controls=("NIST AC-4",),
     find=_service_without_source,
+)
+SOURCE_SENT = Rule(
+    id="ML-KMS-05",
+    title="EventBridge is not asked for a source by the key of a topic",
+    severity=Severity.MEDIUM,
+    rationale="It sends none to encrypted topics (SNS Developer Guide, key management): every event is lost, "
+    "and nothing but a metric says so.",
+    fix="Narrow by kms:EncryptionContext:aws:sns:topicArn, instead of aws:SourceAccount or aws:SourceArn.",
+    controls=("NIST SI-11",),
+    find=_source_never_sent,
 )

@@ -302,6 +302,23 @@ EVENTS = one("AWS::Events::Rule", Targets=[{"Id": "T", "Arn": "a", "DeadLetterCo
 SCHEDULE = one("AWS::Scheduler::Schedule", Target={"Arn": "a", "DeadLetterConfig": {"Arn": "q"}})
 TRAIL = one("AWS::CloudTrail::Trail", EnableLogFileValidation=True, KMSKeyId=KEY, IsMultiRegionTrail=True)
 
+TO_TOPIC = {
+    "X": resource(
+        "AWS::KMS::Key",
+        EnableKeyRotation=True,
+        KeyPolicy=policy(
+            allow(
+                "kms:Decrypt",
+                {"Service": "events.amazonaws.com"},
+                Condition={"StringEquals": {"kms:EncryptionContext:aws:sns:topicArn": "arn:aws:sns:::t"}},
+            )
+        ),
+    ),
+    "T": but(TOPIC["X"], "Properties.KmsMasterKeyId", {"Ref": "X"}),
+    "P": but(TOPIC["P"], "Properties.Topics", [{"Ref": "T"}]),
+    "R": but(EVENTS["X"], "Properties.Targets.0.Arn", {"Ref": "T"}),
+}
+
 # Rule -> (bad, good). The bad one breaks this rule alone, the good one none.
 EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-SFN-01": (but(MACHINE, f"{STATE}.Train.Parameters.VpcConfig"), MACHINE),
@@ -381,6 +398,7 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     ),
     "ML-KMS-03": (but(KEY_RESOURCE, f"{KEY_STATEMENT}.0.Principal", {"AWS": ROLE_ARN}), KEY_RESOURCE),
     "ML-KMS-04": (but(KEY_RESOURCE, f"{KEY_STATEMENT}.1.Condition"), KEY_RESOURCE),
+    "ML-KMS-05": (but(TO_TOPIC, f"{KEY_STATEMENT}.0.Condition", OURS), TO_TOPIC),
     "ML-LOG-01": (but({"X": LOG_GROUP}, "X.Properties.KmsKeyId"), {"X": LOG_GROUP}),
     "ML-LOG-02": (but({"X": LOG_GROUP}, "X.Properties.RetentionInDays"), {"X": LOG_GROUP}),
     "ML-LOG-03": (but(FUNCTION, "X.Properties.LoggingConfig"), FUNCTION),
@@ -691,6 +709,12 @@ BARE = json.dumps({"States": {"Train": task("sagemaker:createModel", {"Execution
             id="tied by the encryption context",
         ),
         pytest.param(
+            "ML-KMS-05",
+            but(but(TO_TOPIC, f"{KEY_STATEMENT}.0.Condition", OURS), "R.Properties.Targets.0.Arn", "q"),
+            False,
+            id="a topic that no rule sends to",
+        ),
+        pytest.param(
             "ML-LOG-03",
             {
                 "X": resource("AWS::Lambda::Function"),
@@ -793,6 +817,7 @@ def test_odd_shapes_are_no_crash(rule_id: str) -> None:
 OPEN_FINDINGS = {
     ("ML-EVB-01", "Operations/Triggers/OnJobFailure/Rule"),
     ("ML-IAM-05", "Base/Trail/Role"),
+    ("ML-KMS-05", "Base/Keys/Messages"),
 }
 
 
