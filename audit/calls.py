@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audit.policies import Statement, listed, matches
-from audit.rules.definitions import Task, tasks
+from audit.rules.definitions import Task, requests
 from audit.templates import Resource, Templates
 
 # Prefix of an action, or the action, to the endpoint services it needs. The more exact pattern comes first.
@@ -380,7 +380,9 @@ def _captures(templates: Templates) -> tuple[str, ...]:
     """ARNs below which endpoints write the requests they capture."""
     given = [config.properties for config in templates.of("AWS::SageMaker::EndpointConfig")]
     given += [
-        each.request for each in tasks(templates) if each.action.lower() == "sagemaker:createendpointconfig"
+        each.request
+        for each in requests(templates)
+        if each.action.lower() == "sagemaker:createendpointconfig"
     ]
     targets = {str(_step(each, "DataCaptureConfig", "DestinationS3Uri") or "") for each in given}
     return tuple(f"arn:aws:s3:::{target.removeprefix('s3://')}" for target in sorted(targets) if target)
@@ -397,7 +399,7 @@ _REQUESTS: Mapping[str, tuple[Kind, tuple[str, ...]]] = {
 
 def _requested(templates: Templates) -> Iterator[Unit]:
     captures = _captures(templates)
-    for task in tasks(templates):
+    for task in requests(templates):
         known = _REQUESTS.get(task.action.lower())
         if known is not None:
             yield _from_request(templates, task, *known, captures)
@@ -409,7 +411,7 @@ def _from_request(
     inner = _step(task.request, *below)
     merged = {**task.request, **(inner if isinstance(inner, Mapping) else {})}
     return _container(
-        templates, f"{task.machine.path}/{task.name}", task.machine.address, kind, merged, captures
+        templates, f"{task.workflow.path}/{task.name}", task.workflow.address, kind, merged, captures
     )
 
 

@@ -16,14 +16,14 @@ from typing import Any, Literal
 
 from audit.findings import Finding, Severity
 from audit.policies import Statement, listed, matches, statements
-from audit.rules.definitions import tasks
+from audit.rules.definitions import requests
 from audit.templates import Resource, Templates
 
 Keeper = Literal["customer", "aws managed", "aws owned", "none", "run time"]
 Path = tuple[str | int, ...]
 LOW, MEDIUM, HIGH = Severity.LOW, Severity.MEDIUM, Severity.HIGH
 # The way of the data: the order of rows.
-STAGES = ("ingest", "lake", "transform", "train", "deploy", "operate", "keys")
+STAGES = ("ingest", "lake", "transform", "train", "deploy", "operate")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +89,22 @@ _RUN_TIME = object()
 def _find(given: Any, path: Sequence[str | int]) -> Any:
     """The value at the path, None where a step is missing, _RUN_TIME where a request fills it in later."""
     for step in path:
+        if _is_later(given):
+            return _RUN_TIME
         if isinstance(step, int):
             given = given[step] if isinstance(given, list) and len(given) > step else None
         elif isinstance(given, Mapping) and f"{step}.$" in given:
             return _RUN_TIME
         else:
             given = given.get(step) if isinstance(given, Mapping) else None
-    return _RUN_TIME if isinstance(given, str) and given.startswith("{%") else given
+    return _RUN_TIME if _is_later(given) else given
+
+
+def _is_later(value: Any) -> bool:
+    """An expression of JSONata, or a pipeline's look at its parameters or at another step."""
+    if isinstance(value, Mapping):
+        return len(value) == 1 and next(iter(value)) in ("Get", "Std:Join")
+    return isinstance(value, str) and value.startswith("{%")
 
 
 def _is_on(value: Any) -> bool:
@@ -478,12 +487,12 @@ class _World:
         return found + [
             _Thing(
                 kind=each.action.lower(),
-                path=f"{each.machine.path}/{each.name}",
-                address=each.machine.address,
+                path=f"{each.workflow.path}/{each.name}",
+                address=each.workflow.address,
                 given=each.request,
-                resource=each.machine,
+                resource=each.workflow,
             )
-            for each in tasks(self.templates)
+            for each in requests(self.templates)
         ]
 
     @cached_property

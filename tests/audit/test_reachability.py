@@ -14,6 +14,7 @@ from audit.calls import services_of
 from audit.conditions import meets
 from audit.reachability import Hop, check, hops, outside_calls
 from audit.templates import Templates
+from tests.conftest import Assembly
 
 Resources = dict[str, Any]
 GROUP = {"Fn::GetAtt": ["Work", "GroupId"]}
@@ -544,6 +545,91 @@ def test_patterns_meet(one: str, other: str, expected: bool) -> None:
 )
 def test_odd_shapes_do_not_stop_the_audit(odd: dict[str, Any]) -> None:
     assert {rule for rule, _ in found(changed(add("Odd", odd)))} <= {"NET-08"}
+
+
+def without(assembly: Assembly, change: Callable[[dict[str, Any]], Any]) -> Templates:
+    """Our stacks, each resource changed: None takes it away."""
+    documents = {}
+    for stack, template in assembly.templates.items():
+        kept = {
+            name: changed
+            for name, resource in template["Resources"].items()
+            if (changed := change(copy.deepcopy(resource))) is not None
+        }
+        path = assembly.directory / f"{stack}.template.json"
+        documents[stack] = (path, {**template, "Resources": kept})
+    return Templates(documents)
+
+
+def no_ingress(resource: dict[str, Any]) -> dict[str, Any] | None:
+    return None if resource["Type"] == "AWS::EC2::SecurityGroupIngress" else resource
+
+
+def no_routes(resource: dict[str, Any]) -> dict[str, Any]:
+    resource.get("Properties", {}).pop("RouteTableIds", None)
+    return resource
+
+
+def no_rules(resource: dict[str, Any]) -> dict[str, Any]:
+    if resource["Type"] == "AWS::EC2::SecurityGroup":
+        resource["Properties"]["SecurityGroupEgress"] = [{"IpProtocol": "icmp", "CidrIp": "10.0.0.0/32"}]
+    return resource
+
+
+def other_objects(resource: dict[str, Any]) -> dict[str, Any]:
+    if resource["Type"] == "AWS::EC2::VPCEndpoint":
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+            statement["Resource"] = "arn:aws:s3:::somebody-elses/*"
+    return resource
+
+
+def other_way(resource: dict[str, Any]) -> dict[str, Any]:
+    if resource["Type"] == "AWS::S3::BucketPolicy":
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+            condition = statement.get("Condition", {})
+            if "aws:SourceVpce" in condition.get("StringNotEquals", {}):
+                del condition["StringNotEquals"]
+                condition["NotIpAddress"] = {"aws:SourceIp": "10.0.0.0/8"}
+    return resource
+
+
+@pytest.mark.parametrize(
+    ("change", "rule", "services"),
+    [
+        pytest.param(
+            lambda resource: None if resource["Type"] == "AWS::EC2::VPCEndpoint" else resource,
+            "NET-01",
+            {"s3", "dynamodb", "glue", "kinesis-streams", "logs", "secretsmanager", "ssm"},
+            id="no endpoints",
+        ),
+        pytest.param(
+            no_rules,
+            "NET-02",
+            {"s3", "dynamodb", "glue", "kinesis-streams", "logs", "secretsmanager", "ssm"},
+            id="no egress",
+        ),
+        pytest.param(
+            no_ingress,
+            "NET-03",
+            {"glue", "kinesis-streams", "logs", "secretsmanager", "ssm"},
+            id="no ingress",
+        ),
+        pytest.param(no_routes, "NET-04", {"s3", "dynamodb"}, id="no routes"),
+        pytest.param(
+            other_objects,
+            "NET-05",
+            {"s3", "dynamodb", "glue", "kinesis-streams", "logs", "secretsmanager", "ssm"},
+            id="endpoints for somebody else",
+        ),
+        pytest.param(other_way, "NET-06", {"s3"}, id="buckets for addresses"),
+    ],
+)
+def test_a_fault_in_our_stacks_would_be_named(
+    change: Callable[[dict[str, Any]], Any], rule: str, services: set[str], assembly: Assembly
+) -> None:
+    findings = check(without(assembly, change))
+    assert {each.subject for each in findings if each.rule == rule} == services
+    assert {each.rule for each in findings} <= {rule, "NET-07"}
 
 
 def test_our_units_reach_what_they_call(audited: dict[str, Templates]) -> None:
