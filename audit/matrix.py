@@ -208,10 +208,15 @@ def _identities(templates: Templates, every: Sequence[Statement]) -> Iterator[Pr
 
 def _groups(templates: Templates, identity: Resource) -> list[str]:
     """Addresses of the groups that a user is in."""
-    named = {
-        group.get("GroupName") or f"<{group.address}>": group for group in templates.of("AWS::IAM::Group")
-    }
-    return [named[name].address for name in map(str, listed(identity.get("Groups"))) if name in named]
+    groups = templates.of("AWS::IAM::Group")
+    named = {str(group.get("GroupName") or f"<{group.address}>"): group.address for group in groups}
+    name = str(identity.get("UserName") or f"<{identity.address}>")
+    additions = [
+        addition.get("GroupName")
+        for addition in templates.of("AWS::IAM::UserToGroupAddition")
+        if name in listed(addition.get("Users"))
+    ]
+    return [named[str(each)] for each in listed(identity.get("Groups")) + additions if str(each) in named]
 
 
 def _identity_arn(templates: Templates, identity: Resource) -> str:
@@ -420,6 +425,11 @@ def _names(denial: Statement, principal: Principal) -> bool:
     return bool(set(denial.principals) & {("AWS", "*"), *principal.names, *account})
 
 
+def _condition(statement: Statement) -> Any:
+    """Also where it is a parameter: what cannot be read is no less of a condition."""
+    return statement.raw.get("Condition") or {}
+
+
 def _denies(statement: Statement) -> bool:
     return statement.raw.get("Effect") == "Deny"
 
@@ -431,7 +441,7 @@ def _pairs(given: Any) -> set[tuple[str, str]]:
 def _allowed(given: Iterable[Statement], principal: Principal, face: Face, action: str) -> list[Way]:
     ways: list[Way] = []
     for statement in given:
-        left = undecided(statement.conditions, principal.known) if statement.allows else None
+        left = undecided(_condition(statement), principal.known) if statement.allows else None
         if left is None or action not in _actions(statement, face):
             continue
         needs = requirements(left)
@@ -465,7 +475,7 @@ def _joined(way: Way, cap: Way) -> Way:
 
 
 def _denied(way: Way, denial: Statement, principal: Principal, face: Face) -> Iterator[Way]:
-    left = undecided(denial.conditions, principal.known)
+    left = undecided(_condition(denial), principal.known)
     if left is None:
         yield way
         return

@@ -18,6 +18,7 @@ Truth = bool | None
 # Context keys in lower case -> value; None for a key that such a request does not carry.
 Known = Mapping[str, str | None]
 
+_NUMBER = re.compile(r"\b\d{12}\b")
 _TOKEN = re.compile(r"<[^<>]*>")
 _SEGMENTS = re.compile(r"([^:/]+)")
 _WORDS = {
@@ -113,24 +114,37 @@ class Clause:
             return None
         value = known[key]
         if self.base == "Null":
-            return (value is None) == (self.values[:1] == ("true",))
+            return (value is None) == self._says_true
         if value is None:
-            return self.is_negative or self.operator.endswith("IfExists") or "ForAll" in self.operator
+            is_lenient = self.is_negative or self.operator.endswith("IfExists") or "ForAll" in self.operator
+            return is_lenient and "ForAny" not in self.operator
         found = self._any(value)
         return found if found is None or not self.is_negative else not found
 
     def _any(self, value: str) -> Truth:
         if not self.base.startswith(("String", "Arn", "Bool")):
             return None
-        truths = [covers(self._folded(each), self._folded(value)) for each in self.values]
+        truths = [self._one(self._folded(each), self._folded(value)) for each in self.values]
         return True if True in truths else None if None in truths else False
+
+    def _one(self, given: str, value: str) -> Truth:
+        is_exact = self.base.startswith(("StringEquals", "StringNotEquals"))
+        found = given == value if is_exact else covers(given, value)
+        # A given number may be that of this account, which the template then does not know.
+        numberless = _NUMBER.sub("<AccountId>", given)
+        hangs = found is False and numberless != given and self._one(numberless, value) is not False
+        return None if hangs else found
+
+    @property
+    def _says_true(self) -> bool:
+        return bool(self.values) and self.values[0].lower() == "true"
 
     def _folded(self, text: str) -> str:
         return text.lower() if self.base == "Bool" or "IgnoreCase" in self.base else text
 
     def words(self, *, negated: bool = False) -> str:
         if self.key.lower() == "aws:securetransport":
-            return "TLS" if (self.values == ("true",)) != negated else "no TLS"
+            return "TLS" if self._says_true != negated else "no TLS"
         name = _WORDS.get(self.key.lower(), self.key)
         if self.base == "Null":
             return f"{name} {'absent' if (self.values == ('true',)) != negated else 'given'}"

@@ -292,6 +292,50 @@ CASES = [
         id="templates made for one account",
     ),
     pytest.param(
+        {
+            "Store": BUCKET,
+            "R": role(READS),
+            "P": bucket_policy(
+                deny(
+                    "s3:*",
+                    below("*"),
+                    Principal="*",
+                    Condition={"StringNotEquals": {"aws:PrincipalAccount": "111122223333"}},
+                )
+            ),
+        },
+        ["Any/R | read | bucket Any/Store: raw/* | s3:GetObject | aws:PrincipalAccount is 111122223333"],
+        id="a Deny but for an account that may be this one",
+    ),
+    pytest.param(
+        {
+            "Store": BUCKET,
+            "R": role(
+                allow(
+                    "s3:GetObject",
+                    below("*"),
+                    Condition={"StringEqualsIfExists": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}},
+                )
+            ),
+        },
+        ["Any/R | read | bucket Any/Store: * | s3:GetObject"],
+        id="a condition that is known to hold",
+    ),
+    pytest.param(
+        {
+            "Store": BUCKET,
+            "R": role(
+                allow(
+                    "s3:GetObject",
+                    below("*"),
+                    Condition={"StringEquals": {"s3:ExistingObjectTag/team": "ml"}},
+                )
+            ),
+        },
+        ["Any/R | read | bucket Any/Store: * | s3:GetObject | s3:ExistingObjectTag/team is ml"],
+        id="a grant by tag",
+    ),
+    pytest.param(
         {"Store": BUCKET, "P": bucket_policy(allow("s3:GetObject", below("*"), Principal="*"))},
         ["anyone | read | bucket Any/Store: * | s3:GetObject"],
         id="open to anyone",
@@ -315,6 +359,33 @@ CASES = [
         },
         ["Any/R | read | bucket Any/Store: raw/* | s3:GetObject"],
         id="a user by its group",
+    ),
+    pytest.param(
+        {
+            "Store": BUCKET,
+            "U": {
+                "Type": "AWS::IAM::User",
+                "Properties": {"UserName": "u", "PermissionsBoundary": {"Ref": "B"}},
+            },
+            "B": boundary(allow("sqs:*")),
+            "P": bucket_policy(
+                allow("s3:GetObject", below("*"), Principal={"AWS": "arn:aws:iam::<AccountId>:user/u"})
+            ),
+        },
+        ["Any/U | read | bucket Any/Store: * | s3:GetObject"],
+        id="a bucket's grant to a user is not under the boundary",
+    ),
+    pytest.param(
+        {
+            "Store": BUCKET,
+            "R": role(PermissionsBoundary={"Ref": "B"}),
+            "B": boundary(allow("sqs:*")),
+            "P": bucket_policy(
+                allow("s3:GetObject", below("*"), Principal={"AWS": {"Fn::GetAtt": ["R", "Arn"]}})
+            ),
+        },
+        [],
+        id="a bucket's grant to a role is",
     ),
     pytest.param(
         {
@@ -549,6 +620,52 @@ def test_an_administrator_reads_no_content_without_changing_a_policy(rows: Matri
     assert "administer" in {row.capability for row in roots}
 
 
+def test_a_role_for_everything_gets_no_content_from_elsewhere(production: Assembly, tmp_path: Path) -> None:
+    """An administrator's own role, as no template of ours makes it: the buckets' policies hold it back."""
+    wide = {
+        "Resources": {"Administrator": role(allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]))}
+    }
+    found = matrix(_read({**production.templates, "Wide": wide}, production, tmp_path))
+    content = [
+        row
+        for row in found
+        if row.principal == "Wide/Administrator"
+        and row.target.startswith("Data/Lake/")
+        and set(content_of) & set(row.actions)
+    ]
+    assert len({row.target for row in content}) == 7
+    for row in content:
+        assert "from endpoint Base/Network/S3" in row.condition, row
+
+
+def test_keys_open_exactly_what_the_buckets_grant(
+    audited: dict[str, Templates], ours: dict[str, Matrix]
+) -> None:
+    """Through S3: who reads or writes can decrypt, who writes can encrypt, and nobody else."""
+    for profile, templates in audited.items():
+        roles = {identity.path for identity in templates.of("AWS::IAM::Role")}
+        rows = [row for row in ours[profile] if row.principal in roles]
+        for key_path, buckets in _buckets_by_key(templates).items():
+            objects = [row for row in rows if row.target in buckets]
+            readers = {row.principal for row in objects if "s3:GetObject" in row.actions}
+            writers = {row.principal for row in objects if "s3:PutObject" in row.actions}
+            by_s3 = [row for row in rows if row.target == key_path and "via s3" in row.condition]
+            assert {row.principal for row in by_s3 if row.capability == "decrypt"} == readers | writers
+            assert {row.principal for row in by_s3 if row.capability == "encrypt"} == writers
+
+
+def _buckets_by_key(templates: Templates) -> dict[str, set[str]]:
+    keys = {templates.arn(key): key.path for key in templates.of("AWS::KMS::Key")}
+    found: dict[str, set[str]] = {}
+    for bucket in templates.of("AWS::S3::Bucket"):
+        [rule] = bucket.get("BucketEncryption", "ServerSideEncryptionConfiguration")
+        arn = rule["ServerSideEncryptionByDefault"].get("KMSMasterKeyID")
+        if arn in keys:
+            found.setdefault(keys[arn], set()).add(bucket.path)
+    assert {"Base/Keys/Lake", "Base/Keys/Models"} <= set(found)
+    return found
+
+
 def test_nobody_is_let_in_from_outside_the_account(rows: Matrix) -> None:
     assert not [row for row in rows if row.principal == "anyone" or row.principal.startswith("outside ")]
 
@@ -599,16 +716,21 @@ def test_nobody_administers_a_store_or_edits_the_trail(rows: Matrix) -> None:
     assert grants == {(("kms:CreateGrant",), "kms:GrantIsForAWSResource is true")}
 
 
+def _read(documents: Mapping[str, Any], assembly: Assembly, folder: Path) -> Templates:
+    for stack, document in documents.items():
+        (folder / f"{stack}.template.json").write_text(json.dumps(document), encoding="utf-8")
+    for paths in assembly.directory.glob("*.metadata.json"):
+        shutil.copy(paths, folder)
+    return Templates.read(folder)
+
+
 def _changed(assembly: Assembly, folder: Path, wide: dict[str, Any]) -> Templates:
     """The stacks with one statement more in the analyst's policy."""
-    for stack, template in assembly.templates.items():
-        document = copy.deepcopy(template)
-        for logical_id, entry in document["Resources"].items():
-            if entry["Type"] == "AWS::IAM::Policy" and logical_id.startswith("QueriesAnalyst"):
-                entry["Properties"]["PolicyDocument"]["Statement"].append(wide)
-        (folder / f"{stack}.template.json").write_text(json.dumps(document), encoding="utf-8")
-        shutil.copy(assembly.directory / f"{stack}.metadata.json", folder)
-    return Templates.read(folder)
+    documents = {stack: copy.deepcopy(dict(template)) for stack, template in assembly.templates.items()}
+    for logical_id, entry in documents["Data"]["Resources"].items():
+        if entry["Type"] == "AWS::IAM::Policy" and logical_id.startswith("QueriesAnalyst"):
+            entry["Properties"]["PolicyDocument"]["Statement"].append(wide)
+    return _read(documents, assembly, folder)
 
 
 @pytest.mark.parametrize(
