@@ -278,7 +278,9 @@ class Templates:
         return f"<{stack}/{logical_id}.{attribute}>"
 
     def _sub(self, stack: str, body: Json) -> str:
-        text, given = (body, {}) if isinstance(body, str) else (body[0], body[1])
+        if not isinstance(body, str | list):  # filled in by a macro or another tool, which has not run yet
+            return _text(self.resolve(stack, body))
+        text, given = (body, {}) if isinstance(body, str) else (body[0], body[1] if len(body) > 1 else {})
 
         def value(match: re.Match[str]) -> str:
             name = match[1].strip()

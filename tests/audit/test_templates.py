@@ -45,6 +45,7 @@ NAMED = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Fn::Sub": "x-
             {"B": BUCKET},
             "1-arn:aws:s3:::<Any/B>-${aws:x}",
         ),
+        ({"Fn::Sub": {"Macro::Embed": "f.sh"}}, {}, '{"Macro::Embed": "f.sh"}'),
         ({"Fn::Select": [1, ["a", "b"]]}, {}, "b"),
         ({"Fn::Select": ["0", {"Fn::Split": [":", "k:v"]}]}, {}, "k"),
         ({"Fn::If": ["C", {"Ref": "AWS::NoValue"}, "no"]}, {}, "no"),
