@@ -213,10 +213,23 @@ def _hop(network: Network, unit: Unit, service: str, calls: list[Call]) -> Hop:
     if service == "*":
         return replace(blank, notes=("the role may do everything: which services it calls cannot be told",))
     serving = network.serving(service, vpcs)
+    if not serving and (said := _unknown_place(network, unit, vpcs)):
+        return replace(blank, notes=(said,))
     if not serving:
         return _without_endpoint(network, unit, blank)
     tried = [_through(network, unit, endpoint, blank, calls) for endpoint in serving]
     return next((hop for hop in tried if hop.is_open), tried[0])
+
+
+def _unknown_place(network: Network, unit: Unit, vpcs: set[str]) -> str:
+    """Why an endpoint, or a way out, may be there all the same; "" when the templates would show it."""
+    made_here = {str(endpoint.get("VpcId")) for endpoint in network.endpoints}
+    made_here |= {f"<{vpc.address}>" for vpc in network.templates.of("AWS::EC2::VPC")}
+    if not vpcs & made_here:
+        return "its VPC is made elsewhere, its endpoints may be too: not judged"
+    if not any(subnet in network.subnets for subnet in unit.subnets):
+        return "its subnets are made elsewhere, or not named: whether they have a way out is not known"
+    return ""
 
 
 def _without_endpoint(network: Network, unit: Unit, blank: Hop) -> Hop:

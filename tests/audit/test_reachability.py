@@ -359,6 +359,38 @@ def test_a_condition_that_is_not_known_is_a_note() -> None:
     assert "condition aws:PrincipalOrgID is not known" in hop_to("s3", templates).notes[0]
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        pytest.param(
+            put("Function", VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}),
+            "subnets and security groups are made elsewhere",
+            id="all of it",
+        ),
+        pytest.param(
+            lambda resources: [
+                resources[name]["Properties"].update(VpcId="vpc-1") for name in ("Subnet", "Work", "Doors")
+            ],
+            "its VPC is made elsewhere",
+            id="the VPC",
+        ),
+        pytest.param(
+            put("Function", VpcConfig={"SubnetIds": ["subnet-1"], "SecurityGroupIds": [GROUP]}),
+            "its subnets are made elsewhere",
+            id="the subnets",
+        ),
+    ],
+)
+def test_what_is_made_elsewhere_is_not_judged(change: Callable[[Resources], Any], says: str) -> None:
+    def all_of_it(resources: Resources) -> None:
+        del resources["Secrets"]
+        change(resources)
+
+    templates = changed(all_of_it)
+    assert says in hop_to("secretsmanager", templates).notes[0]
+    assert not {rule for rule, _ in found(templates) if rule != "NET-07"}
+
+
 def test_service_without_endpoint_behind_nat_goes_over_the_internet() -> None:
     route = of(
         "EC2::Route",
