@@ -621,10 +621,11 @@ def test_an_administrator_reads_no_content_without_changing_a_policy(rows: Matri
 
 
 def test_a_role_for_everything_gets_no_content_from_elsewhere(production: Assembly, tmp_path: Path) -> None:
-    """An administrator's own role, as no template of ours makes it: the buckets' policies hold it back."""
-    wide = {
-        "Resources": {"Administrator": role(allow(["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]))}
-    }
+    """An administrator's own role, as no template of ours makes it: the buckets' policies hold it back.
+    What it may ask Athena for has no identifiers: docs/decisions/0007-ways-to-a-bucket.md.
+    """
+    content_of = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+    wide = {"Resources": {"Administrator": role(allow(content_of))}}
     found = matrix(_read({**production.templates, "Wide": wide}, production, tmp_path))
     content = [
         row
@@ -636,6 +637,8 @@ def test_a_role_for_everything_gets_no_content_from_elsewhere(production: Assemb
     assert len({row.target for row in content}) == 7
     for row in content:
         assert "from endpoint Base/Network/S3" in row.condition, row
+    by_athena = {row.target for row in content if "called via athena" in row.condition}
+    assert by_athena <= {"Data/Lake/Curated", "Data/Lake/Features", "Data/Lake/Results"}
 
 
 def test_keys_open_exactly_what_the_buckets_grant(
