@@ -1,12 +1,15 @@
-"""EventBridge rules and schedules: what happens to an event that cannot be delivered."""
+"""EventBridge: what happens to an event that cannot be delivered, and what makes it undeliverable."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from audit.findings import Severity
-from audit.rules.rule import Hit, Rule, lacking, mappings
+from audit.rules.rule import Hit, Rule, lacking, mappings, narrowing_keys, policies, principals
 from audit.templates import Resource, Templates
+
+_EVENTS = "events.amazonaws.com"
+_RECEIVERS = ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
 
 
 def _targets(templates: Templates) -> Iterator[Hit]:
@@ -20,6 +23,20 @@ def _targets(templates: Templates) -> Iterator[Hit]:
                     "DeadLetterConfig",
                     subject=name,
                 )
+
+
+def _account_asked(templates: Templates) -> Iterator[Hit]:
+    says = (
+        "asks EventBridge for aws:SourceAccount, which it is not known to send; ask for aws:SourceArn alone"
+    )
+    for statement in policies(templates, "resource"):
+        is_for_events = ("Service", _EVENTS) in principals(statement) and statement.holder.type in _RECEIVERS
+        if statement.allows and is_for_events and "aws:sourceaccount" in narrowing_keys(statement):
+            place = f"statement {statement.index}"
+            yield Hit(resource=statement.holder, message=f"{place} {says}", subject=place)
+    for permission in templates.of("AWS::Lambda::Permission"):
+        if permission.get("Principal") == _EVENTS and permission.get("SourceAccount"):
+            yield Hit(resource=permission, message=says)
 
 
 def _has_queue(schedule: Resource) -> bool:
@@ -46,4 +63,14 @@ SCHEDULES = Rule(
     find=lacking(
         "AWS::Scheduler::Schedule", has=_has_queue, says="no dead-letter queue; give Target.DeadLetterConfig"
     ),
+)
+ACCOUNT_NOT_ASKED = Rule(
+    id="ML-EVB-03",
+    title="Who receives events does not ask EventBridge for the account",
+    severity=Severity.MEDIUM,
+    rationale="EventBridge's guide (Troubleshooting) says that SourceAccount keeps it from calling functions; "
+    "its examples for queues ask for aws:SourceArn alone. Events, dead letters too, are lost in silence.",
+    fix="Ask for aws:SourceArn alone: the ARN of the rule holds the account.",
+    controls=("NIST SI-11",),
+    find=_account_asked,
 )

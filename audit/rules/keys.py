@@ -87,8 +87,8 @@ def _source_never_sent(templates: Templates) -> Iterator[Hit]:
                 if str(topic.get("KmsMasterKeyId")) in names(templates, key) and _asks_source(templates, key):
                     yield Hit(
                         resource=key,
-                        message=f"{_EVENTS} is asked for a source, sends none to the topic {topic.path}, and so "
-                        "fails; ask for kms:EncryptionContext:aws:sns:topicArn",
+                        message=f"{_EVENTS} is asked for a source, and sends none to the topic {topic.path}: "
+                        "it fails; ask for kms:EncryptionContext:aws:sns:topicArn",
                         subject=topic.path,
                     )
 

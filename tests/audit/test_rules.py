@@ -319,6 +319,20 @@ TO_TOPIC = {
     "R": but(EVENTS["X"], "Properties.Targets.0.Arn", {"Ref": "T"}),
 }
 
+TO_EVENTS = one(
+    "AWS::SQS::QueuePolicy",
+    Queues=["q"],
+    PolicyDocument=policy(
+        allow(
+            "sqs:SendMessage",
+            {"Service": "events.amazonaws.com"},
+            Condition={
+                "ArnLike": {"aws:SourceArn": {"Fn::Sub": "arn:aws:events:*:${AWS::AccountId}:rule/x-*"}}
+            },
+        )
+    ),
+)
+
 # Rule -> (bad, good). The bad one breaks this rule alone, the good one none.
 EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-SFN-01": (but(MACHINE, f"{STATE}.Train.Parameters.VpcConfig"), MACHINE),
@@ -422,6 +436,10 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-SEC-02": (but(SECRET, "X.Properties.KmsKeyId"), SECRET),
     "ML-EVB-01": (but(EVENTS, "X.Properties.Targets.0.DeadLetterConfig"), EVENTS),
     "ML-EVB-02": (but(SCHEDULE, "X.Properties.Target.DeadLetterConfig"), SCHEDULE),
+    "ML-EVB-03": (
+        but(TO_EVENTS, "X.Properties.PolicyDocument.Statement.0.Condition", OURS),
+        TO_EVENTS,
+    ),
     "ML-CT-01": (but(TRAIL, "X.Properties.EnableLogFileValidation"), TRAIL),
     "ML-CT-02": (but(TRAIL, "X.Properties.KMSKeyId"), TRAIL),
     "ML-CT-03": (but(TRAIL, "X.Properties.IsMultiRegionTrail", False), TRAIL),
@@ -679,6 +697,18 @@ BARE = json.dumps({"States": {"Train": task("sagemaker:createModel", {"Execution
             False,
             id="keys know no case",
         ),
+        pytest.param(
+            "ML-EVB-03",
+            one("AWS::Lambda::Permission", Principal="events.amazonaws.com", SourceAccount="1"),
+            True,
+            id="function that asks for the account",
+        ),
+        pytest.param(
+            "ML-EVB-03",
+            one("AWS::Lambda::Permission", Principal="s3.amazonaws.com", SourceAccount="1"),
+            False,
+            id="S3 sends the account",
+        ),
         pytest.param("ML-IAM-03", but(ROLE, f"{PASSING}.Action", "iam:*"), False, id="all of IAM, one role"),
         pytest.param(
             "ML-IAM-03",
@@ -818,6 +848,8 @@ OPEN_FINDINGS = {
     ("ML-EVB-01", "Operations/Triggers/OnJobFailure/Rule"),
     ("ML-IAM-05", "Base/Trail/Role"),
     ("ML-KMS-05", "Base/Keys/Messages"),
+    ("ML-EVB-03", "Base/Functions/DeadLetters/Policy"),
+    ("ML-EVB-03", "Operations/Alerts/Topic/Policy"),
 }
 
 
