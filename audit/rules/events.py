@@ -68,7 +68,7 @@ ACCOUNT_NOT_ASKED = Rule(
     id="ML-EVB-03",
     title="Who receives events does not ask EventBridge for the account",
     severity=Severity.MEDIUM,
-    rationale="EventBridge's guide (Troubleshooting) says that SourceAccount keeps it from calling functions; "
+    rationale="EventBridge's guide (Troubleshooting): SourceAccount keeps it from calling functions; "
     "its examples for queues ask for aws:SourceArn alone. Events, dead letters too, are lost in silence.",
     fix="Ask for aws:SourceArn alone: the ARN of the rule holds the account.",
     controls=("NIST SI-11",),
