@@ -24,6 +24,12 @@ RESOURCE_POLICIES: Mapping[str, str] = {
     "AWS::DynamoDB::Table": "ResourcePolicy",
     "AWS::Events::EventBusPolicy": "Statement",
 }
+# Type -> property with the name of the one identity that has the policy.
+_INLINE: Mapping[str, str] = {
+    "AWS::IAM::RolePolicy": "RoleName",
+    "AWS::IAM::UserPolicy": "UserName",
+    "AWS::IAM::GroupPolicy": "GroupName",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,22 +135,23 @@ def _identities(templates: Templates) -> Iterator[Statement]:
                 yield Statement(
                     kind="identity", holder=identity, raw=raw, index=index, identities=(identity.address,)
                 )
-    for policy in templates.of("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"):
+    for policy in templates.of("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", *_INLINE):
         arn = templates.arn(policy)
         names = [name for key in ("Roles", "Users", "Groups") for name in listed(policy.get(key))]
-        names += listed(policy.get("RoleName")) if policy.type == "AWS::IAM::RolePolicy" else []
+        names += listed(policy.get(_INLINE[policy.type])) if policy.type in _INLINE else []
         holders = [_by_name(templates, str(name)) for name in names] + attached.get(arn, [])
-        kind: Kind = "identity"
-        held = tuple(holders)
+        held: dict[Kind, tuple[str, ...]] = {"identity": tuple(holders)}
         if arn in boundaries:
-            kind = "boundary"
-            held = tuple(
+            # One policy may be the boundary of one role and attached to another.
+            held = {kind: each for kind, each in held.items() if each}
+            held["boundary"] = tuple(
                 role.address
                 for role in templates.of("AWS::IAM::Role", "AWS::IAM::User")
                 if role.get("PermissionsBoundary") == arn
             )
-        for index, raw in _document(policy.get("PolicyDocument")):
-            yield Statement(kind=kind, holder=policy, raw=raw, index=index, identities=held)
+        for kind, identities in held.items():
+            for index, raw in _document(policy.get("PolicyDocument")):
+                yield Statement(kind=kind, holder=policy, raw=raw, index=index, identities=identities)
 
 
 def _by_name(templates: Templates, name: str) -> str:

@@ -72,6 +72,26 @@ def role(**properties: Any) -> dict[str, Any]:
             id="boundary",
         ),
         pytest.param(
+            {
+                "R": role(PermissionsBoundary={"Ref": "P"}),
+                "S": role(ManagedPolicyArns=[{"Ref": "P"}]),
+                "P": {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": DOCUMENT}},
+            },
+            [("identity", "P", ("Any/S",), ()), ("boundary", "P", ("Any/R",), ())],
+            id="boundary of one, attached to another",
+        ),
+        pytest.param(
+            {
+                "U": {"Type": "AWS::IAM::User", "Properties": {"UserName": "u"}},
+                "P": {
+                    "Type": "AWS::IAM::UserPolicy",
+                    "Properties": {"UserName": "u", "PolicyDocument": DOCUMENT},
+                },
+            },
+            [("identity", "P", ("Any/U",), ())],
+            id="policy of a user",
+        ),
+        pytest.param(
             {"R": role(AssumeRolePolicyDocument=DOCUMENT)},
             [("trust", "R", (), ("arn:aws:iam::<AccountId>:role/<Any/R>",))],
             id="trust",
