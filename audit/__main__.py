@@ -1,0 +1,53 @@
+"""`python -m audit <templates>`: what the templates of a folder allow, reach, encrypt and leave open.
+
+Works on the assembly of `cdk synth` and on any folder of CloudFormation templates, offline. Exit status: 0
+nothing is open, 1 findings are open, 2 the input cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+
+from audit import evidence, exercised, ledger, report
+from audit.templates import InputError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    console = Console(highlight=False)
+    try:
+        known = evidence.Known(
+            rows=ledger.read(options.ledger),
+            calls=exercised.read_calls(options.record) if options.record else None,
+            explanations=exercised.read_explanations(options.explanations),
+        )
+        found = evidence.gather(options.templates, known, options.today)
+    except InputError as error:
+        print(f"audit: {error}", file=sys.stderr)
+        return 2
+    page = report.write(found, options.output)
+    report.tell(found, console)
+    console.print(f"the report: {page}")
+    return 1 if found.verdict.open else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m audit", description=__doc__)
+    parser.add_argument("templates", type=Path, help="a folder of templates (cdk.out), or one template")
+    parser.add_argument("--ledger", type=Path, help="YAML list of accepted findings")
+    parser.add_argument("--record", type=Path, help="exercised.json of a run: what roles really did")
+    parser.add_argument("--explanations", type=Path, help="YAML list: why unused permissions stay")
+    parser.add_argument("--output", type=Path, default=Path("audit-report"), help="folder for the reports")
+    parser.add_argument(
+        "--today", type=date.fromisoformat, default=date.today(), help="the day on which rows must be good"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
