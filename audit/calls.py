@@ -105,7 +105,8 @@ SAGEMAKER = ("training", "processing", "tuning", "model")
 
 
 def _via_service(_unit: Unit, call: Call) -> bool:
-    return any(str(key).lower() == "kms:viaservice" for keys in call.conditions.values() for key in keys)
+    blocks = [keys for keys in call.conditions.values() if isinstance(keys, Mapping)]
+    return any(str(key).lower() == "kms:viaservice" for keys in blocks for key in keys)
 
 
 def _by_itself(unit: Unit, call: Call) -> bool:

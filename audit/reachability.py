@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -170,6 +170,16 @@ def check(templates: Templates) -> list[Finding]:
         *(_finding(hop) for hop in found if hop.rule),
         *_unused(templates, found),
         *_ways_out(Network(templates)),
+    ]
+
+
+def to_lines(found: Iterable[Hop]) -> list[str]:
+    """One a line: unit, service, endpoint, and whether it is reached; with what could not be judged."""
+    return [
+        f"{hop.unit} | {hop.service} | {hop.endpoint or 'no endpoint'} | "
+        + (hop.missing or (f"reached: {', '.join(hop.passed)}" if hop.passed else "not judged"))
+        + "".join(f" | {note}" for note in hop.notes)
+        for hop in found
     ]
 
 

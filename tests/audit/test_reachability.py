@@ -12,7 +12,7 @@ import pytest
 
 from audit.calls import services_of
 from audit.conditions import meets
-from audit.reachability import Hop, check, hops, outside_calls
+from audit.reachability import Hop, check, hops, outside_calls, to_lines
 from audit.templates import Templates
 from tests.conftest import Assembly
 
@@ -159,6 +159,15 @@ def test_everything_open_gives_no_finding() -> None:
         "resource policy",
     )
     assert all(hop.is_open and hop.notes == () for hop in hops(templates))
+
+
+def test_hops_read_as_lines() -> None:
+    lines = to_lines(hops(changed(drop("Secrets"))))
+    assert lines == [
+        "Any/Function | s3 | Any/S3 | reached: endpoint, egress, route, endpoint policy, resource policy",
+        "Any/Function | secretsmanager | no endpoint | the VPC has no endpoint for secretsmanager, which "
+        "secretsmanager:GetSecretValue needs, and its subnets have no way out",
+    ]
 
 
 def policy(*given: dict[str, Any]) -> dict[str, Any]:
