@@ -25,6 +25,7 @@ from audit.templates import Resource, Templates
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
 HTTPS = 443
+OVER_THE_INTERNET = "a default route leads its calls over the internet instead"
 LETS_ALL_OUT = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}  # EC2's rule for a group that has none of its own
 
 
@@ -184,16 +185,14 @@ def to_lines(found: Iterable[Hop]) -> list[str]:
 
 
 def _finding(hop: Hop) -> Finding:
-    through_nat = hop.rule == "NET-01" and "passed: internet" in hop.notes
+    goes_out = OVER_THE_INTERNET in hop.notes
     return Finding(
         rule=hop.rule,
-        severity=Severity.MEDIUM if through_nat else Severity.HIGH,
+        severity=Severity.MEDIUM if goes_out else Severity.HIGH,
         address=hop.address,
         path=hop.unit,
         subject=hop.service,
-        message=f"{hop.service} is not reached: {hop.missing}"
-        if not through_nat
-        else f"{hop.service} is reached over the internet: {hop.missing}",
+        message=f"{hop.service} is {'reached over the internet' if goes_out else 'not reached'}: {hop.missing}",
         fix=FIXES[hop.rule].format(service=hop.service),
         details={"actions": ", ".join(hop.actions), "passed": ", ".join(hop.passed)},
     )
@@ -246,7 +245,7 @@ def _without_endpoint(network: Network, unit: Unit, blank: Hop) -> Hop:
     missing = f"the VPC has no endpoint for {blank.service}, which {', '.join(blank.actions)} needs"
     if (route := network.way_out(unit.subnets)) is not None:
         return replace(
-            blank, rule="NET-01", missing=f"{missing}; {route.path} leads out", notes=("passed: internet",)
+            blank, rule="NET-01", missing=f"{missing}; {route.path} leads out", notes=(OVER_THE_INTERNET,)
         )
     return replace(blank, rule="NET-01", missing=f"{missing}, and its subnets have no way out")
 
@@ -295,7 +294,7 @@ def _egress_to_interface(network: Network, unit: Unit, endpoint: Resource) -> _S
     subnets = [str(subnet) for subnet in listed(endpoint.get("SubnetIds"))]
     ranges = network.ranges(subnets, {str(endpoint.get("VpcId"))})
     missing = (
-        f"no rule of {_names(network, unit.groups)} lets tcp 443 out to {_names(network, tuple(groups))} "
+        f"no rule of {_names(network, unit.groups)} lets tcp 443 out to {_names(network, tuple(sorted(groups)))} "
         f"of {endpoint.path}"
     )
     return _rule_step(network, unit.groups, "Egress", groups, ranges, ("NET-02", "egress", missing))
