@@ -186,13 +186,14 @@ def to_lines(found: Iterable[Hop]) -> list[str]:
 
 def _finding(hop: Hop) -> Finding:
     goes_out = OVER_THE_INTERNET in hop.notes
+    said = "reached over the internet" if goes_out else "not reached"
     return Finding(
         rule=hop.rule,
         severity=Severity.MEDIUM if goes_out else Severity.HIGH,
         address=hop.address,
         path=hop.unit,
         subject=hop.service,
-        message=f"{hop.service} is {'reached over the internet' if goes_out else 'not reached'}: {hop.missing}",
+        message=f"{hop.service} is {said}: {hop.missing}",
         fix=FIXES[hop.rule].format(service=hop.service),
         details={"actions": ", ".join(hop.actions), "passed": ", ".join(hop.passed)},
     )
@@ -290,14 +291,14 @@ def _name(endpoint: Resource) -> _Step:
 
 
 def _egress_to_interface(network: Network, unit: Unit, endpoint: Resource) -> _Step:
-    groups = {str(group) for group in listed(endpoint.get("SecurityGroupIds"))}
+    groups = tuple(str(group) for group in listed(endpoint.get("SecurityGroupIds")))
     subnets = [str(subnet) for subnet in listed(endpoint.get("SubnetIds"))]
     ranges = network.ranges(subnets, {str(endpoint.get("VpcId"))})
     missing = (
-        f"no rule of {_names(network, unit.groups)} lets tcp 443 out to {_names(network, tuple(sorted(groups)))} "
+        f"no rule of {_names(network, unit.groups)} lets tcp 443 out to {_names(network, groups)} "
         f"of {endpoint.path}"
     )
-    return _rule_step(network, unit.groups, "Egress", groups, ranges, ("NET-02", "egress", missing))
+    return _rule_step(network, unit.groups, "Egress", set(groups), ranges, ("NET-02", "egress", missing))
 
 
 def _ingress(network: Network, unit: Unit, endpoint: Resource) -> _Step:
