@@ -1,8 +1,6 @@
 """The access matrix: who can do what to each resource that holds data, by all policies together.
 
-As AWS evaluates: an explicit Deny wins; within the account an identity's or a resource's policy must allow,
-and a permissions boundary as well; a key's policy must name the principal, or hand the decision on to the
-account. What hangs on the request (a condition) is said in words, as what must hold.
+audit/evaluation.py says how; what hangs on the request (a condition) stands there in words.
 
 Left out: session policies and organisations' policies, which no template shows; the policies of VPC endpoints
 and the roles' trust, which decide where a credential is used and who gets it, not what it is good for.
@@ -17,12 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from audit.capabilities import TARGETS, Capability, Face, actions_on, expanded, faces
-from audit.policies import Statement, listed, matches, statements
-from audit.restrictions import Known, covers, escape, overlap, requirements, undecided
+from audit.capabilities import TARGETS, Capability, faces
+from audit.evaluation import ROOT, Principal, Target, Way, candidates, ways
+from audit.policies import Statement, listed, statements
 from audit.templates import Resource, Templates
 
-ROOT = "arn:aws:iam::<AccountId>:root"
 _ROOT = re.compile(r"arn:[\w-]+:iam::(\d{12}):root")
 _REGION = re.compile(r"(arn:[\w-]+:[\w-]+:)(?:[a-z]{2}(?:-[a-z]+)+-\d):")
 _ADDRESS = re.compile(r"<([^<>/]+/[^<>./]+)(\.[^<>]+)?>")
@@ -53,40 +50,6 @@ class Row:
         return (self.target, self.principal, self.capability, self.scope, self.condition)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Principal:
-    """
-    names     how a policy's Principal may name it, as (kind, value)
-    attached  statements of its identity policies
-    ceiling   statements of its boundary; None where it has none
-    """
-
-    path: str
-    names: frozenset[tuple[str, str]]
-    known: Known
-    attached: tuple[Statement, ...] = ()
-    ceiling: tuple[Statement, ...] | None = None
-    unread: tuple[str, ...] = ()  # ARNs of policies and boundaries that no template holds
-    is_user: bool = False
-
-
-@dataclass(frozen=True)
-class Way:
-    """One way to be allowed one action."""
-
-    scope: str
-    needs: tuple[str, ...]
-    actions: tuple[str, ...]
-    sources: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Target:
-    resource: Resource
-    faces: tuple[Face, ...]
-    policy: tuple[Statement, ...]
-
-
 def matrix(templates: Templates) -> list[Row]:
     every = [_plain(statement) for statement in statements(templates) if isinstance(statement.raw, Mapping)]
     every = _of_this_account(every)
@@ -108,12 +71,17 @@ def to_lines(rows: Iterable[Row]) -> list[str]:
     ]
 
 
-def to_markdown(rows: Iterable[Row]) -> str:
-    head = ["| Principal | Capability | Target | Actions | Only |", "| --- | --- | --- | --- | --- |"]
-    cells = [
+def to_table(rows: Iterable[Row]) -> list[tuple[str, ...]]:
+    """With its head."""
+    lines = [
         (row.principal, row.capability, _place(row), " ".join(row.actions), row.condition) for row in rows
     ]
-    return "\n".join([*head, *(f"| {' | '.join(map(_cell, line))} |" for line in cells)]) + "\n"
+    return [("Principal", "Capability", "Target", "Actions", "Only if"), *lines]
+
+
+def to_markdown(rows: Iterable[Row]) -> str:
+    head, *lines = [f"| {' | '.join(map(_cell, line))} |" for line in to_table(rows)]
+    return "\n".join([head, "| --- | --- | --- | --- | --- |", *lines]) + "\n"
 
 
 def summary(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
@@ -133,9 +101,6 @@ def _place(row: Row) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
-
-
-# Statements
 
 
 def _plain(statement: Statement) -> Statement:
@@ -171,9 +136,6 @@ def _of_this_account(every: list[Statement]) -> list[Statement]:
 def _replaced(raw: Mapping[str, Any], pattern: re.Pattern[str], text: str) -> dict[str, Any]:
     changed: dict[str, Any] = json.loads(pattern.sub(text, json.dumps(raw, default=str)))
     return changed
-
-
-# Principals
 
 
 def _identities(templates: Templates, every: Sequence[Statement]) -> Iterator[Principal]:
@@ -291,9 +253,6 @@ def _unread(principal: Principal) -> Iterator[Row]:
             )
 
 
-# Targets
-
-
 def _targets(templates: Templates, every: Sequence[Statement]) -> list[Target]:
     on = [statement for statement in every if statement.kind in ("resource", "key")]
     return [
@@ -323,16 +282,13 @@ def _protects(templates: Templates, statement: Statement, resource: Resource) ->
     )
 
 
-# Evaluation
-
-
 def _rows(templates: Templates, principal: Principal, target: Target) -> Iterator[Row]:
     found: dict[tuple[Capability, str, tuple[str, ...]], list[Way]] = defaultdict(list)
     for face in target.faces:
-        for action, capability in _candidates(principal, target, face).items():
-            for way in _ways(principal, target, face, action):
+        for action, capability in candidates(principal, target, face).items():
+            for way in ways(principal, target, face, action):
                 found[capability, way.scope, way.needs].append(way)
-    for (capability, scope, needs), ways in found.items():
+    for (capability, scope, needs), same in found.items():
         yield Row(
             principal=principal.path,
             capability=capability,
@@ -341,207 +297,9 @@ def _rows(templates: Templates, principal: Principal, target: Target) -> Iterato
             kind=TARGETS[target.resource.type][0],
             scope=scope,
             condition=_in_paths(templates, "; ".join(needs)),
-            actions=tuple(sorted({name for way in ways for name in way.actions})),
-            sources=tuple(sorted({source for way in ways for source in way.sources})),
+            actions=tuple(sorted({name for way in same for name in way.actions})),
+            sources=tuple(sorted({source for way in same for source in way.sources})),
         )
-
-
-def _candidates(principal: Principal, target: Target, face: Face) -> dict[str, Capability]:
-    """Actions that some Allow names; of those only, evaluation asks."""
-    allowing = [each for each in (*principal.attached, *target.policy) if each.allows]
-    known = actions_on(face.service, face.type)
-    named = {action for statement in allowing for action in _actions(statement, face)}
-    return {action: known[action] for action in sorted(named)}
-
-
-def _actions(statement: Statement, face: Face) -> set[str]:
-    if statement.not_actions:
-        excluded = {
-            action
-            for pattern in statement.not_actions
-            for action in expanded(str(pattern), face.service, face.type)
-        }
-        return set(actions_on(face.service, face.type)) - excluded
-    return {
-        action for pattern in statement.actions for action in expanded(str(pattern), face.service, face.type)
-    }
-
-
-def _ways(principal: Principal, target: Target, face: Face, action: str) -> list[Way]:
-    granted = [
-        *_by_identity(principal, target, face, action),
-        *_by_resource(principal, target, face, action),
-    ]
-    denials = [
-        statement
-        for statement in (*principal.attached, *(principal.ceiling or ()))
-        if _denies(statement) and action in _actions(statement, face)
-    ]
-    denials += [
-        statement
-        for statement in target.policy
-        if _denies(statement) and action in _actions(statement, face) and _names(statement, principal)
-    ]
-    for denial in denials:
-        granted = [left for way in granted for left in _denied(way, denial, principal, face)]
-    return _widest(granted)
-
-
-def _by_identity(principal: Principal, target: Target, face: Face, action: str) -> list[Way]:
-    ways = _allowed(principal.attached, principal, face, action)
-    if target.resource.type == "AWS::KMS::Key":
-        ways = [_joined(way, hand) for way in ways for hand in _handed_on(principal, target, face, action)]
-    return _capped(ways, principal, face, action)
-
-
-def _handed_on(principal: Principal, target: Target, face: Face, action: str) -> list[Way]:
-    """A key's policy must let in the account for identity policies to count. AWS's own, for none, does."""
-    if not any(statement.kind == "key" for statement in target.policy):
-        return [Way("", (), (), ())]
-    to_account = [each for each in target.policy if _is_named(each, {("AWS", ROOT), ("AWS", "<AccountId>")})]
-    return _allowed(to_account, principal, face, action)
-
-
-def _by_resource(principal: Principal, target: Target, face: Face, action: str) -> list[Way]:
-    """A grant to a role's ARN is under the role's boundary; one to a user is not (nor one to anyone)."""
-    mine = [each for each in target.policy if each.allows and _is_named(each, principal.names)]
-    ways = _allowed(mine, principal, face, action)
-    return ways if principal.is_user else _capped(ways, principal, face, action)
-
-
-def _is_named(statement: Statement, names: Iterable[tuple[str, str]]) -> bool:
-    return bool(set(statement.principals) & set(names)) or (
-        "NotPrincipal" in statement.raw and ("AWS", "*") in set(names)
-    )
-
-
-def _names(denial: Statement, principal: Principal) -> bool:
-    """Whether a Deny of a resource's policy is about this principal."""
-    spared = denial.raw.get("NotPrincipal")
-    if spared is not None:
-        pairs = _pairs(spared)
-        return not (principal.names & pairs)
-    account = {("AWS", ROOT), ("AWS", "<AccountId>")} if "aws:principalaccount" in principal.known else set()
-    return bool(set(denial.principals) & {("AWS", "*"), *principal.names, *account})
-
-
-def _condition(statement: Statement) -> Any:
-    """Also where it is a parameter: what cannot be read is no less of a condition."""
-    return statement.raw.get("Condition") or {}
-
-
-def _denies(statement: Statement) -> bool:
-    return statement.raw.get("Effect") == "Deny"
-
-
-def _pairs(given: Any) -> set[tuple[str, str]]:
-    return {(kind, value) for kind, values in given.items() for value in values}
-
-
-def _allowed(given: Iterable[Statement], principal: Principal, face: Face, action: str) -> list[Way]:
-    ways: list[Way] = []
-    for statement in given:
-        left = undecided(_condition(statement), principal.known) if statement.allows else None
-        if left is None or action not in _actions(statement, face):
-            continue
-        needs = requirements(left)
-        source = f"{statement.holder.path}#{statement.index}"
-        names = tuple(
-            str(each) for each in statement.actions if action in expanded(str(each), face.service, face.type)
-        )
-        names = names or (f"all but {' '.join(map(str, statement.not_actions))}",)
-        ways += [
-            Way(scope, _merged(needs, hangs), names, (source,)) for scope, hangs in _scopes(statement, face)
-        ]
-    return ways
-
-
-def _capped(ways: list[Way], principal: Principal, face: Face, action: str) -> list[Way]:
-    outside = tuple(said for said in principal.unread if said.startswith("within "))
-    ways = [replace(way, needs=_merged(way.needs, outside)) for way in ways]
-    if principal.ceiling is None:
-        return ways
-    caps = _allowed(principal.ceiling, principal, face, action)
-    return [_joined(way, cap) for way in ways for cap in caps if overlap(way.scope, cap.scope)]
-
-
-def _joined(way: Way, cap: Way) -> Way:
-    """What both allow."""
-    narrower = way.scope if matches(cap.scope, way.scope) else cap.scope
-    extra: tuple[str, ...] = ()
-    if not matches(cap.scope, way.scope) and not matches(way.scope, cap.scope):
-        narrower, extra = way.scope, (f"below {cap.scope}",)
-    return replace(way, scope=narrower, needs=_merged(way.needs, cap.needs, extra))
-
-
-def _denied(way: Way, denial: Statement, principal: Principal, face: Face) -> Iterator[Way]:
-    left = undecided(_condition(denial), principal.known)
-    if left is None:
-        yield way
-        return
-    for scope, hangs in _scopes(denial, face):
-        if not overlap(scope, way.scope):
-            continue
-        parts = [each.replace("if its name", "its name not") for each in hangs]
-        parts += [escape(left)] if left else []
-        if not matches(scope, way.scope):
-            parts = [f"not below {scope}", *parts]
-        if not parts:
-            return
-        way = replace(way, needs=_merged(way.needs, (" or ".join(parts),)))
-    yield way
-
-
-def _scopes(statement: Statement, face: Face) -> list[tuple[str, tuple[str, ...]]]:
-    """(part of the face, what the name must be) for each resource pattern; a key's own policy is about it."""
-    if statement.not_resources:
-        hit = [scope for pattern in statement.not_resources for scope, _ in _parts(str(pattern), face)]
-        if any(matches(scope, "*" if face.is_open else "") for scope in hit):
-            return []
-        return [("*" if face.is_open else "", tuple(f"not below {scope}" for scope in hit))]
-    patterns = ["*"] if statement.kind == "key" else statement.resources or ["*"]
-    found = [part for pattern in patterns for part in _parts(str(pattern), face)]
-    return list(dict.fromkeys(found))
-
-
-def _parts(pattern: str, face: Face) -> Iterator[tuple[str, tuple[str, ...]]]:
-    if not face.is_open:
-        # Secrets Manager adds a hyphen and six characters to a name.
-        known = [face.arn, f"{face.arn}-??????"] if face.type == "Secret" else [face.arn]
-        truths = [covers(pattern, text) for text in known]
-        if any(truth is not False for truth in truths):
-            yield "", () if True in truths else (f"if its name matches {_name_of(pattern)}",)
-        return
-    if pattern.startswith(face.arn):
-        yield pattern.removeprefix(face.arn), ()
-        return
-    parts: dict[str, tuple[str, ...]] = {}
-    for end in range(1, len(pattern) + 1):
-        if pattern[end - 1] not in "*?/:" or (truth := covers(pattern[:end], face.arn)) is False:
-            continue
-        rest = ("*" if pattern[end - 1] == "*" else "") + pattern[end:]
-        parts.setdefault(rest, () if truth else (f"if its name matches {_name_of(pattern)}",))
-    for rest, hangs in parts.items():
-        if not any(other != rest and matches(other, rest) for other in parts):
-            yield rest, hangs
-
-
-def _name_of(pattern: str) -> str:
-    return pattern.rpartition(":")[2]
-
-
-def _merged(*needs: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(need for each in needs for need in each))
-
-
-def _widest(ways: list[Way]) -> list[Way]:
-    """Without the ways that another one includes: as far or further, and asking no more."""
-
-    def is_less(way: Way, other: Way) -> bool:
-        reaches = matches(other.scope, way.scope) and set(other.needs) <= set(way.needs)
-        return reaches and (other.scope, set(other.needs)) != (way.scope, set(way.needs))
-
-    return [way for way in ways if not any(is_less(way, other) for other in ways)]
 
 
 def _in_paths(templates: Templates, text: str) -> str:

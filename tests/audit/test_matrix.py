@@ -363,6 +363,34 @@ CASES = [
     pytest.param(
         {
             "Store": BUCKET,
+            "R": role(
+                allow("s3:GetObject", below("*")),
+                {"Effect": "Deny", "Action": "s3:*", "NotResource": [below("raw/*"), below("x/*")]},
+            ),
+            "Raw": role(READS, {"Effect": "Deny", "Action": "s3:*", "NotResource": below("raw/*")}),
+        },
+        [
+            "Any/R | read | bucket Any/Store: * | s3:GetObject | below raw/* or below x/*",
+            "Any/Raw | read | bucket Any/Store: raw/* | s3:GetObject",
+        ],
+        id="a Deny of all but some objects",
+    ),
+    pytest.param(
+        {
+            "Store": BUCKET,
+            "R": role(READS, deny("s3:*", "arn:aws:s3:::team-*")),
+        },
+        ["Any/R | read | bucket Any/Store: raw/* | s3:GetObject | its name does not match team-*"],
+        id="a Deny over a name that is made up later",
+    ),
+    pytest.param(
+        {"Store": BUCKET, "R": role(allow("s3:GetObject", ["arn:aws:s3:::**", "*"]))},
+        ["Any/R | read | bucket Any/Store: * | s3:GetObject"],
+        id="two patterns for all",
+    ),
+    pytest.param(
+        {
+            "Store": BUCKET,
             "U": {
                 "Type": "AWS::IAM::User",
                 "Properties": {"UserName": "u", "PermissionsBoundary": {"Ref": "B"}},
