@@ -29,6 +29,7 @@ class Principal:
     names     how a policy's Principal may name it, as (kind, value)
     attached  statements of its identity policies
     ceiling   statements of its boundary; None where it has none
+    unread_*  ARNs of policies, of a boundary, that no template holds
     """
 
     path: str
@@ -36,7 +37,8 @@ class Principal:
     known: Known
     attached: tuple[Statement, ...] = ()
     ceiling: tuple[Statement, ...] | None = None
-    unread: tuple[str, ...] = ()  # ARNs of policies and boundaries that no template holds
+    unread_policies: tuple[str, ...] = ()
+    unread_boundary: str = ""
     is_user: bool = False
 
 
@@ -127,11 +129,14 @@ def _is_named(statement: Statement, names: Iterable[tuple[str, str]]) -> bool:
 
 
 def _names(denial: Statement, principal: Principal) -> bool:
-    """Whether a Deny of a resource's policy is about this principal."""
+    """Whether a Deny of a resource's policy is about this principal.
+
+    NotPrincipal spares a role only together with its account and its session, whose name nobody knows
+    before: who is named counts as spared, so that no access is overlooked.
+    """
     spared = denial.raw.get("NotPrincipal")
     if spared is not None:
-        pairs = _pairs(spared)
-        return not (principal.names & pairs)
+        return not (principal.names & _pairs(spared))
     account = _ACCOUNT if "aws:principalaccount" in principal.known else set()
     return bool(set(denial.principals) & {("AWS", "*"), *principal.names, *account})
 
@@ -168,8 +173,9 @@ def _allowed(given: Iterable[Statement], principal: Principal, face: Face, actio
 
 
 def _capped(ways: list[Way], principal: Principal, face: Face, action: str) -> list[Way]:
-    outside = tuple(said for said in principal.unread if said.startswith("within "))
-    ways = [replace(way, needs=_merged(way.needs, outside)) for way in ways]
+    if principal.unread_boundary:
+        within = f"within {principal.unread_boundary}"
+        return [replace(way, needs=_merged(way.needs, [within])) for way in ways]
     if principal.ceiling is None:
         return ways
     caps = _allowed(principal.ceiling, principal, face, action)

@@ -146,26 +146,28 @@ def _identities(templates: Templates, every: Sequence[Statement]) -> Iterator[Pr
     written = {templates.arn(policy) for policy in templates.of("AWS::IAM::ManagedPolicy")}
     for identity in templates.of("AWS::IAM::Role", "AWS::IAM::User"):
         owners = [identity.address, *_groups(templates, identity)]
-        boundary = identity.get("PermissionsBoundary")
-        given = [
-            str(arn)
-            for address in owners
-            if (owner := templates.by_address.get(address))
-            for arn in listed(owner.get("ManagedPolicyArns"))
-        ]
+        boundary = str(identity.get("PermissionsBoundary", default=""))
         arn = _identity_arn(templates, identity)
         yield Principal(
             path=identity.path,
             names=frozenset({("AWS", arn)}),
             known=_known(identity, arn),
             attached=tuple(each for address in owners for each in held["identity", address]),
-            ceiling=tuple(held["boundary", identity.address]) if str(boundary) in written else None,
-            unread=tuple(
-                [f"allowed by {arn}" for arn in given if arn not in written]
-                + [f"within {boundary}" for _ in [1] if boundary and str(boundary) not in written]
-            ),
+            ceiling=tuple(held["boundary", identity.address]) if boundary in written else None,
+            unread_policies=tuple(each for each in _managed(templates, owners) if each not in written),
+            unread_boundary="" if boundary in written else boundary,
             is_user=identity.type == "AWS::IAM::User",
         )
+
+
+def _managed(templates: Templates, owners: Iterable[str]) -> list[str]:
+    """ARNs of the policies attached to a role, or to a user and its groups."""
+    return [
+        str(arn)
+        for address in owners
+        if (owner := templates.by_address.get(address))
+        for arn in listed(owner.get("ManagedPolicyArns"))
+    ]
 
 
 def _groups(templates: Templates, identity: Resource) -> list[str]:
@@ -238,19 +240,18 @@ def _outsider(kind: str, value: str) -> Principal:
 
 def _unread(principal: Principal) -> Iterator[Row]:
     """What is allowed by a policy that no template holds cannot be told; it must not be silent either."""
-    for said in principal.unread:
-        if said.startswith("allowed by "):
-            yield Row(
-                principal=principal.path,
-                capability="unknown",
-                target="anything",
-                address="",
-                kind="any",
-                scope="",
-                condition=said,
-                actions=(),
-                sources=(),
-            )
+    for arn in principal.unread_policies:
+        yield Row(
+            principal=principal.path,
+            capability="unknown",
+            target="anything",
+            address="",
+            kind="any",
+            scope="",
+            condition=f"allowed by {arn}",
+            actions=(),
+            sources=(),
+        )
 
 
 def _targets(templates: Templates, every: Sequence[Statement]) -> list[Target]:
