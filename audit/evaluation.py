@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from audit.capabilities import Capability, Face, actions_on, expanded
@@ -59,25 +60,39 @@ class Target:
     policy: tuple[Statement, ...]
 
 
+def about(principal: Principal, face: Face) -> Principal:
+    """With the statements only that speak of such a thing: most speak of others, and are asked often."""
+    ceiling = principal.ceiling
+    return replace(
+        principal,
+        attached=tuple(each for each in principal.attached if _speaks_of(each, face)),
+        ceiling=ceiling and tuple(each for each in ceiling if _speaks_of(each, face)),
+    )
+
+
+def _speaks_of(statement: Statement, face: Face) -> bool:
+    return bool(_actions(statement, face)) and bool(_scopes(statement, face))
+
+
 def candidates(principal: Principal, target: Target, face: Face) -> dict[str, Capability]:
     """Actions that some Allow names; of those only, evaluation asks."""
-    allowing = [each for each in (*principal.attached, *target.policy) if each.allows]
+    on_target = [each for each in target.policy if _is_named(each, principal.names)]
+    allowing = [each for each in (*principal.attached, *on_target) if each.allows]
     known = actions_on(face.service, face.type)
     named = {action for statement in allowing for action in _actions(statement, face)}
     return {action: known[action] for action in sorted(named)}
 
 
-def _actions(statement: Statement, face: Face) -> set[str]:
-    if statement.not_actions:
-        excluded = {
-            action
-            for pattern in statement.not_actions
-            for action in expanded(str(pattern), face.service, face.type)
-        }
-        return set(actions_on(face.service, face.type)) - excluded
-    return {
-        action for pattern in statement.actions for action in expanded(str(pattern), face.service, face.type)
-    }
+def _actions(statement: Statement, face: Face) -> frozenset[str]:
+    given = tuple(map(str, statement.not_actions or statement.actions))
+    return _meant(given, bool(statement.not_actions), face.service, face.type)
+
+
+@cache
+def _meant(patterns: tuple[str, ...], is_rest: bool, service: str, resource_type: str) -> frozenset[str]:
+    """Actions on one kind of resource that the patterns cover, or (NotAction) leave."""
+    named = frozenset[str]().union(*(expanded(each, service, resource_type) for each in patterns))
+    return frozenset(actions_on(service, resource_type)) - named if is_rest else named
 
 
 def ways(principal: Principal, target: Target, face: Face, action: str) -> list[Way]:

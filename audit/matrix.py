@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.capabilities import TARGETS, Capability, faces
-from audit.evaluation import ROOT, Principal, Target, Way, candidates, ways
+from audit.evaluation import ROOT, Principal, Target, Way, about, candidates, ways
 from audit.policies import Statement, listed, statements
 from audit.templates import Resource, Templates
 
@@ -286,8 +286,9 @@ def _protects(templates: Templates, statement: Statement, resource: Resource) ->
 def _rows(templates: Templates, principal: Principal, target: Target) -> Iterator[Row]:
     found: dict[tuple[Capability, str, tuple[str, ...]], list[Way]] = defaultdict(list)
     for face in target.faces:
-        for action, capability in candidates(principal, target, face).items():
-            for way in ways(principal, target, face, action):
+        asked = about(principal, face)
+        for action, capability in candidates(asked, target, face).items():
+            for way in ways(asked, target, face, action):
                 found[capability, way.scope, way.needs].append(way)
     for (capability, scope, needs), same in found.items():
         yield Row(
