@@ -7,11 +7,11 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth destroy snapshots diagram bench lock clean
+.PHONY: help setup demo sandbox test lint synth audit destroy snapshots diagram bench lock clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  options: PROFILE=sandbox|production (synth, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
+	@echo "  options: PROFILE=sandbox|production (synth, audit, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
 
 setup:  ## the virtual environment, Node and the CDK command line (the others call it)
 	@$(PYTHON) scripts/setup.py
@@ -31,6 +31,10 @@ lint: setup  ## formatting, lint and types
 synth: setup  ## CloudFormation templates into cdk.out, checked by cdk-nag and the CDK's linter
 	@node_modules/.bin/cdk synth --quiet --context profile=$(PROFILE) && ls -1 cdk.out/*.template.json
 
+# The record of what roles did is the last demo's; without one, that part is left out.
+audit: synth  ## what the templates allow, reach, encrypt and leave open: audit-report/ (PROFILE=production)
+	@$(BIN)/python -m audit cdk.out --explanations security/unexercised.yaml $(addprefix --record ,$(wildcard demo-report/exercised.json))
+
 destroy: setup  ## delete a deployment from the account of your credentials, after a yes (PROFILE=sandbox; YES=1: without)
 	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(YES),--yes)
 
@@ -47,4 +51,4 @@ lock: setup  ## resolve the dependencies of pyproject.toml again
 	@$(BIN)/python scripts/lock.py
 
 clean:  ## remove what the other targets made, the virtual environment included
-	rm -rf .venv node_modules cdk.out .sandbox demo-report build
+	rm -rf .venv node_modules cdk.out .sandbox demo-report audit-report build

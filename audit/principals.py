@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from audit.findings import Finding, Severity
 from audit.policies import Statement, matches, statements
 from audit.rights import conditions_of, is_required
+from audit.rules.identities import WITHOUT_SOURCE
 from audit.templates import Templates
 
 # Conditions that say whose request it is; without one of them a principal "*" is anyone.
@@ -71,7 +72,8 @@ def _principals(statement: Statement, allowed: Sequence[str]) -> Iterator[Findin
         if _is_allowed(name, allowed):
             continue
         if kind == "Service":
-            if not _is_limited(statement, _SOURCES):
+            says_nothing = statement.kind == "trust" and name in WITHOUT_SOURCE
+            if not says_nothing and not _is_limited(statement, _SOURCES):
                 yield _principal(statement, "ESC-12", Severity.LOW, name, f"{name} for whoever asks it")
         elif kind == "Federated":
             if not statement.conditions:

@@ -22,6 +22,8 @@ class ServiceRole(iam.Role):
     source_arn  narrows the trust to these resources (ARN patterns); leave it out only where naming the
                 resource would close a circle in the template
     path        for roles that a bucket policy must name before they exist
+    sends_source  False for a service that takes on roles without saying for which account and resource:
+                a condition on them would keep it out
     """
 
     def __init__(
@@ -32,8 +34,9 @@ class ServiceRole(iam.Role):
         service: str,
         source_arn: str | None = None,
         path: str | None = None,
+        sends_source: bool = True,
     ) -> None:
-        conditions: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+        conditions: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if sends_source else {}
         if source_arn is not None:
             conditions["ArnLike"] = {"aws:SourceArn": source_arn}
         super().__init__(

@@ -92,7 +92,7 @@ def _queue(service: str, arn: str, text: str, source_arn: str, options: dict[str
     from sandbox.iam import encryption, identity
 
     identity.authorize_service(service, "sqs:SendMessage", arn, source_arn=source_arn)
-    _use_key(service, encryption.queue_key(arn), source_arn)
+    _use_key(service, encryption.queue_key(arn), source_arn, {"aws:sqs:arn": arn})
     name = arn.rsplit(":", 1)[-1]
     if name not in backend("sqs").queues:
         raise Undeliverable("RESOURCE_NOT_FOUND", f"queue {arn} does not exist")
@@ -106,7 +106,7 @@ def _topic(service: str, arn: str, text: str, source_arn: str, options: dict[str
     from sandbox.iam import encryption, identity
 
     identity.authorize_service(service, "sns:Publish", arn, source_arn=source_arn)
-    _use_key(service, encryption.topic_key(arn), source_arn)
+    _use_key(service, encryption.topic_key(arn), source_arn, {"aws:sns:topicArn": arn})
     if arn not in backend("sns").topics:
         raise Undeliverable("RESOURCE_NOT_FOUND", f"topic {arn} does not exist")
     backend("sns").topics[arn].publish(text, subject=options.get("subject"))
@@ -128,13 +128,14 @@ def _log_group(service: str, arn: str, text: str, source_arn: str, _: dict[str, 
     backend("logs").put_log_events(group, stream, [event])
 
 
-def _use_key(service: str, key_arn: str | None, source_arn: str) -> None:
+def _use_key(service: str, key_arn: str | None, source_arn: str, encryption_context: dict[str, str]) -> None:
     from sandbox.iam import identity
 
     if key_arn is None:
         return
     for action in ("kms:GenerateDataKey", "kms:Decrypt"):
-        identity.authorize_service(service, action, key_arn, source_arn=source_arn)
+        context = {f"kms:EncryptionContext:{name}": value for name, value in encryption_context.items()}
+        identity.authorize_service(service, action, key_arn, source_arn=source_arn, context=context)
 
 
 def _undeliverable(error: ClientError) -> Undeliverable:

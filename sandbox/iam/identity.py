@@ -126,13 +126,22 @@ def _decided(
     service: str, action: str, resource: str, source_arn: str | None, extra: Mapping[str, str]
 ) -> Decision:
     principal = Principal(kind="service", arn=service)
-    context = service_context(service, source_arn)
+    context = service_context(service, source_arn if _sends_source(service, action) else None)
+    if not _sends_source(service, action):
+        context = {key: value for key, value in context.items() if not key.startswith("aws:source")}
     context |= {key.lower(): value for key, value in extra.items()}
     policy, authoritative = store.resource_policy(action, resource)
     return decide(
         Request(principal=principal, action=action, resource=resource, context=context),
         Policies(resource=policy, authoritative=authoritative),
     )
+
+
+def _sends_source(service: str, action: str) -> bool:
+    """False where AWS's guides say so: a policy that asks for the source refuses the service there."""
+    takes_on_a_role = service == "cloudtrail.amazonaws.com" and action == "sts:AssumeRole"
+    uses_a_key = service == "events.amazonaws.com" and action.startswith("kms:")
+    return not takes_on_a_role and not uses_a_key
 
 
 def service_context(service: str, source_arn: str | None) -> dict[str, object]:

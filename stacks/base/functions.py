@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Duration
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -57,10 +57,8 @@ class Functions(Construct):
                 actions=["sqs:SendMessage"],
                 principals=[iam.ServicePrincipal("events.amazonaws.com")],
                 resources=[queue.queue_arn],
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-                    "ArnLike": {"aws:SourceArn": arn("events", f"rule/{prefix}-*")},
-                },
+                # The ARN holds the account; EventBridge is not sure to send that as a key of its own.
+                conditions={"ArnLike": {"aws:SourceArn": arn("events", f"rule/{prefix}-*")}},
             )
         )
         acknowledge(

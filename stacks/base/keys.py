@@ -37,7 +37,7 @@ class Keys(Construct):
         self.messages = self._key("Messages", "Topics and queues")
         self._serve_logs(settings.prefix)
         self._serve_trail(settings.prefix)
-        self._serve_messages()
+        self._serve_messages(settings.prefix)
         self.ring = KeyRing(
             lake=self.lake,
             models=self.models,
@@ -85,15 +85,14 @@ class Keys(Construct):
         )
         _allow(self.logs, "cloudtrail", ["kms:DescribeKey"], {"StringEquals": {"aws:SourceArn": trail}})
 
-    def _serve_messages(self) -> None:
-        """Alarms publish to the encrypted topic, rules send to the encrypted queues."""
-        for service in ("cloudwatch", "events"):
-            _allow(
-                self.messages,
-                service,
-                ["kms:Decrypt", "kms:GenerateDataKey"],
-                {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
-            )
+    def _serve_messages(self, prefix: str) -> None:
+        """Alarms publish to the encrypted topic, rules to the topic and the encrypted queues."""
+        actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+        _allow(self.messages, "cloudwatch", actions, {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}})
+        # EventBridge sends a key no source: what narrows it is which topic or queue the message is for.
+        for service, name in (("sns", "topicArn"), ("sqs", "arn")):
+            ours = {f"kms:EncryptionContext:aws:{service}:{name}": arn(service, f"{prefix}-*")}
+            _allow(self.messages, "events", actions, {"ArnLike": ours})
 
 
 def trail_arn(prefix: str) -> str:

@@ -33,7 +33,8 @@ class Trail(Construct):
         self._arn = trail_arn(settings.prefix)
         bucket = self._bucket(keys, keeping)
         group = PrivateLogGroup(self, "Logs", keeping=logs)
-        role = ServiceRole(self, "Role", service="cloudtrail", source_arn=self._arn)
+        # CloudTrail's guide: its role for CloudWatch Logs knows neither aws:SourceArn nor aws:SourceAccount.
+        role = ServiceRole(self, "Role", service="cloudtrail", sends_source=False)
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.log_group_arn]

@@ -153,7 +153,6 @@ class Transform(Construct):
             "RouteTables",
             "SecurityGroups",
             "Subnets",
-            "VpcAttribute",
             "VpcEndpoints",
         )
         tags = {"ForAllValues:StringEquals": {"aws:TagKeys": ["aws-glue-service-resource"]}}
@@ -167,6 +166,7 @@ class Transform(Construct):
                 _allow(["ec2:DeleteNetworkInterface"], [interfaces]),
                 _allow(["ec2:CreateTags", "ec2:DeleteTags"], [interfaces], tags),
                 _allow([f"ec2:Describe{what}" for what in describe], ["*"]),
+                _allow(["ec2:DescribeVpcAttribute"], [arn("ec2", f"vpc/{network.vpc.vpc_id}")]),
                 _allow(["glue:GetSecurityConfiguration"], ["*"]),
                 _allow(["glue:GetConnection"], [arn("glue", "catalog"), *names]),
             ],
@@ -179,8 +179,7 @@ class Transform(Construct):
         acknowledge(
             policy,
             "IAM5[Resource::*]",
-            reason="ec2:Describe* and glue:GetSecurityConfiguration have no resource-level permissions; "
-            "read-only.",
+            reason="The other ec2:Describe* and glue:GetSecurityConfiguration take no resource; read-only.",
         )
         return policy
 

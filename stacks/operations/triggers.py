@@ -74,6 +74,7 @@ class Triggers(Construct):
             "OnJobFailure",
             job_names=[job.name for job in jobs],
             topic_arn=alerts.topic.topic_arn,
+            dead_letters=dead_letters,
         )
 
 
@@ -189,7 +190,13 @@ class OnJobFailure(Construct):
     """A Glue job that failed or ran too long is told at once, also when a person started it."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, job_names: Sequence[str], topic_arn: str
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        job_names: Sequence[str],
+        topic_arn: str,
+        dead_letters: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
         events.CfnRule(
@@ -214,6 +221,7 @@ class OnJobFailure(Construct):
                         },
                         input_template='"transform: job <job>, run <run>, ended as <state>: <message>"',
                     ),
+                    dead_letter_config=events.CfnRule.DeadLetterConfigProperty(arn=dead_letters.queue_arn),
                 )
             ],
         )

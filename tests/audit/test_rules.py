@@ -844,19 +844,9 @@ def test_odd_shapes_are_no_crash(rule_id: str) -> None:
 
 
 # Found in our own stacks, to be mended there: (rule, construct path).
-OPEN_FINDINGS = {
-    ("ML-EVB-01", "Operations/Triggers/OnJobFailure/Rule"),
-    ("ML-IAM-05", "Base/Trail/Role"),
-    ("ML-KMS-05", "Base/Keys/Messages"),
-    ("ML-EVB-03", "Base/Functions/DeadLetters/Policy"),
-    ("ML-EVB-03", "Operations/Alerts/Topic/Policy"),
-}
-
-
 def test_our_own_stacks_keep_the_rules(audited: dict[str, Templates]) -> None:
     for profile, templates in audited.items():
-        unexpected = [each for each in check(templates) if (each.rule, each.path) not in OPEN_FINDINGS]
-        assert unexpected == [], profile
+        assert check(templates) == [], profile
 
 
 def test_rules_have_something_to_look_at_in_our_stacks(audited: dict[str, Templates]) -> None:

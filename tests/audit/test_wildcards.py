@@ -412,7 +412,6 @@ def ours(audited: dict[str, Templates]) -> dict[str, tuple[list[Proof], list[Fin
 
 # Found in our own policies: rule, subject -> the policy's address. Anything else fails.
 KNOWN = {
-    ("WILD-02", "ec2:DescribeVpcAttribute on *"): "Data/TransformRunning",
     ("WILD-05", "kms:EncryptionContext:aws:logs:arn with kms:DescribeKey"): "Base/KeysLogs",
 }
 

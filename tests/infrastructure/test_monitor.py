@@ -80,8 +80,7 @@ def test_only_our_alarms_and_rules_may_publish_to_the_topic(sandbox: Any) -> Non
         "events.amazonaws.com",
     }
     for each in services:
-        assert "aws:SourceAccount" in each["Condition"]["StringEquals"]
-        assert "aws:SourceArn" in each["Condition"]["ArnLike"]
+        assert "<AWS::AccountId>" in flat(each["Condition"]["ArnLike"]["aws:SourceArn"])
 
 
 def test_the_dashboard_groups_by_stage_and_gives_every_graph_a_unit(sandbox: Any) -> None:

@@ -97,6 +97,8 @@ def test_key_policies_let_services_in_only_for_resources_of_this_account(assembl
         "kms:EncryptionContext:aws:logs:arn",
         "kms:EncryptionContext:aws:cloudtrail:arn",
         "kms:EncryptionContext:SourceArn",
+        "kms:EncryptionContext:aws:sns:topicArn",
+        "kms:EncryptionContext:aws:sqs:arn",
     }
     services = [s for s in resource_statements(assembly, "AWS::KMS::Key") if "Service" in s.raw["Principal"]]
     assert len(services) >= 4
@@ -104,6 +106,17 @@ def test_key_policies_let_services_in_only_for_resources_of_this_account(assembl
         keys = {key for block in statement.conditions.values() for key in block}
         assert keys & bounds, statement
         assert not [action for action in statement.actions if "*" in action], statement
+
+
+def test_eventbridge_is_not_asked_for_a_source_by_a_key(assembly: Assembly) -> None:
+    """It sends keys none: asked for one, messages about failures would never arrive."""
+    asked = [
+        statement.conditions
+        for statement in resource_statements(assembly, "AWS::KMS::Key")
+        if text(statement.raw["Principal"].get("Service")) == "events.amazonaws.com"
+    ]
+    assert len(asked) == 2
+    assert "aws:Source" not in str(asked)
 
 
 def test_log_groups_key_admits_cloudwatch_logs(assembly: Assembly) -> None:

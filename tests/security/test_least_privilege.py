@@ -19,7 +19,6 @@ ON_EVERYTHING = {
     "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
-    "ec2:DescribeVpcAttribute",
     "ec2:DescribeVpcEndpoints",
     "ec2:DescribeVpcs",
     "ecr:GetAuthorizationToken",
