@@ -189,13 +189,24 @@ class Templates:
         """Intrinsics spelled out, as far as the templates say; None for AWS::NoValue."""
         match value:
             case dict() if len(value) == 1 and (name := next(iter(value))) in self._intrinsics:
-                return self._intrinsics[name](stack, value[name])
+                return self._spelled(stack, name, value[name])
             case dict():
                 resolved = {key: self.resolve(stack, entry) for key, entry in value.items()}
                 return {key: entry for key, entry in resolved.items() if entry is not None}
             case list():
                 return [entry for entry in (self.resolve(stack, each) for each in value) if entry is not None]
         return value
+
+    def _spelled(self, stack: str, name: str, given: Json) -> Json:
+        try:
+            return self._intrinsics[name](stack, given)
+        except InputError:
+            raise
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self._documents[stack][0]}: {name} cannot be read, got {_text(given)[:200]}; "
+                "CloudFormation would refuse it too: write the function as its reference says"
+            ) from error
 
     @cached_property
     def _intrinsics(self) -> Mapping[str, Callable[[str, Json], Json]]:
@@ -220,6 +231,8 @@ class Templates:
         return self._attribute(stack, logical_id, attribute)
 
     def _join(self, stack: str, given: Json) -> str:
+        if not isinstance(given, list):
+            raise TypeError(type(given).__name__)
         parts = self.resolve(stack, given[1])
         return str(given[0]).join(map(_text, parts)) if isinstance(parts, list) else _text(parts)
 

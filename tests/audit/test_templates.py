@@ -102,6 +102,22 @@ def test_unusable_input_is_named(tmp_path: Path, name: str, text: str, says: str
         Templates.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param({"Fn::Join": "no list"}, id="Join"),
+        pytest.param({"Fn::GetAtt": True}, id="GetAtt"),
+        pytest.param({"Ref": []}, id="Ref"),
+        pytest.param({"Fn::If": ["one"]}, id="If"),
+        pytest.param({"Fn::Select": {}}, id="Select"),
+        pytest.param({"a": [{"Fn::Split": None}]}, id="inside"),
+    ],
+)
+def test_a_function_that_is_none_is_named_with_its_file(value: Any) -> None:
+    with pytest.raises(InputError, match=r"Any\.template\.json: (Fn::\w+|Ref) cannot be read, got "):
+        one(value)
+
+
 def test_no_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nowhere: no such file or folder"):
         Templates.read(tmp_path / "nowhere")
