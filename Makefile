@@ -7,7 +7,7 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth audit destroy snapshots diagram bench lock clean
+.PHONY: help setup demo sandbox test lint synth audit mutants destroy snapshots diagram bench lock clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ synth: setup  ## CloudFormation templates into cdk.out, checked by cdk-nag and t
 # The record of what roles did is the last demo's; without one, that part is left out.
 audit: synth  ## what the templates allow, reach, encrypt and leave open: audit-report/ (PROFILE=production)
 	@$(BIN)/python -m audit cdk.out --explanations security/unexercised.yaml $(addprefix --record ,$(wildcard demo-report/exercised.json))
+
+mutants: synth  ## break the templates one property at a time: does a check notice? some minutes
+	@$(BIN)/python -m audit.mutants cdk.out
 
 destroy: setup  ## delete a deployment from the account of your credentials, after a yes (PROFILE=sandbox; YES=1: without)
 	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(YES),--yes)

@@ -169,6 +169,11 @@ class Templates:
         return list(self._documents)
 
     @property
+    def documents(self) -> dict[str, tuple[Path, Json]]:
+        """File and content of each stack's template, as they were read."""
+        return dict(self._documents)
+
+    @property
     def files(self) -> dict[str, Path]:
         """By stack."""
         return {stack: file for stack, (file, _) in self._documents.items()}

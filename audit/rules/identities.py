@@ -87,6 +87,18 @@ def _pass_anywhere(templates: Templates) -> Iterator[Hit]:
             yield _hit(statement, "iam:PassRole to every service; add a condition on iam:PassedToService")
 
 
+def _unbounded(templates: Templates) -> Iterator[Hit]:
+    """Only where some roles have a boundary: whether to have one at all is the owner's choice."""
+    roles = templates.of("AWS::IAM::Role", "AWS::IAM::User")
+    if not any(role.get("PermissionsBoundary") for role in roles):
+        return
+    for role in roles:
+        if not role.get("PermissionsBoundary"):
+            yield Hit(
+                resource=role, message="no permissions boundary, other roles of the deployment have one"
+            )
+
+
 SERVICE_TIED = Rule(
     id="ML-IAM-01",
     title="Services take on a role for this account only",
@@ -124,6 +136,15 @@ PASSES_TO_NAMED = Rule(
     fix="Add a condition on iam:PassedToService.",
     controls=("NIST AC-6", "MLSEC03-BP01"),
     find=_pass_anywhere,
+)
+BOUNDED = Rule(
+    id="ML-IAM-06",
+    title="Every role is under the deployment's boundary",
+    severity=Severity.MEDIUM,
+    rationale="A boundary caps what a policy can grant by mistake; a role without it has no such cap.",
+    fix="Set PermissionsBoundary, for all roles of a stack in one place.",
+    controls=("NIST AC-6", "MLSEC03-BP01"),
+    find=_unbounded,
 )
 SOURCE_SENT = Rule(
     id="ML-IAM-05",

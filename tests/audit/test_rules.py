@@ -405,6 +405,10 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
         but(ROLE, f"{TRUST}.Principal", {"Service": "ec2.amazonaws.com"}),
         but(but(ROLE, f"{TRUST}.Principal", {"Service": "ec2.amazonaws.com"}), f"{TRUST}.Condition"),
     ),
+    "ML-IAM-06": (
+        {**ROLE, "Y": but(ROLE, "X.Properties.PermissionsBoundary", "arn:b")["X"]},
+        but(ROLE, "X.Properties.PermissionsBoundary", "arn:b"),
+    ),
     "ML-KMS-01": (but(KEY_RESOURCE, "X.Properties.EnableKeyRotation"), KEY_RESOURCE),
     "ML-KMS-02": (
         but(but(KEY_RESOURCE, f"{KEY_STATEMENT}.1.Condition"), f"{KEY_STATEMENT}.1.Principal", "*"),
