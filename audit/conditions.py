@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from audit.policies import Statement, listed, matches
+from audit.policies import Statement, listed, matches, overlap
 from audit.templates import Templates
 
 Answer = bool | None
@@ -176,41 +176,14 @@ def _compared(pattern: str, text: str) -> Answer:
     """True: all of the text is meant. None: some of it, or it turns on a name that is not known."""
     if matches(pattern, text):
         return True
-    if meets(pattern, text):
+    if overlap(pattern, text):
         return None
     if bool(_UNKNOWN.search(pattern)) is bool(_UNKNOWN.search(text)):
         return False
-    return None if meets(_UNKNOWN.sub("*", pattern), _UNKNOWN.sub("*", text)) else False
+    return None if overlap(_UNKNOWN.sub("*", pattern), _UNKNOWN.sub("*", text)) else False
 
 
 @lru_cache(maxsize=65536)
-def meets(one: str, other: str) -> bool:
-    """Whether some text fits both wildcard patterns."""
-    reached = {0}  # places in `other` up to which it fits what is read of `one`
-    reached = _past_stars(other, reached)
-    for letter in one:
-        if letter == "*":
-            reached = set(range(min(reached), len(other) + 1)) if reached else reached
-        else:
-            after = {at + 1 for at in reached if at < len(other) and _agree(letter, other[at])}
-            after |= {at for at in reached if at < len(other) and other[at] == "*"}
-            reached = _past_stars(other, after)
-    return len(other) in reached
-
-
-def _agree(one: str, other: str) -> bool:
-    return one == other or "?" in (one, other) or other == "*"
-
-
-def _past_stars(pattern: str, places: set[int]) -> set[int]:
-    found = set(places)
-    for at in sorted(places):
-        while at < len(pattern) and pattern[at] == "*":
-            at += 1
-            found.add(at)
-    return found
-
-
 def spelled(text: str, templates: Templates) -> str:
     """With the names that CloudFormation will make up as patterns, as far as the stack's name is known."""
 

@@ -14,8 +14,8 @@ from functools import cache
 from typing import Any
 
 from audit.capabilities import Capability, Face, actions_on, expanded
-from audit.policies import Statement, matches
-from audit.restrictions import Known, covers, escape, overlap, requirements, undecided
+from audit.policies import Statement, matches, overlap
+from audit.restrictions import Known, covers, escape, requirements, undecided
 from audit.templates import Resource
 
 ROOT = "arn:aws:iam::<AccountId>:root"

@@ -107,6 +107,21 @@ def matches(pattern: str, text: str) -> bool:
 
 
 @lru_cache(maxsize=65536)
+def overlap(one: str, other: str) -> bool:
+    """Whether some text matches both patterns."""
+    # Row by row: which beginnings of `other` agree with the beginning of `one` so far.
+    row = [True] + [False] * len(other)
+    for at, char in enumerate(other):
+        row[at + 1] = row[at] and char == "*"
+    for mine in one:
+        last, row = row, [mine == "*" and row[0]] + [False] * len(other)
+        for at, char in enumerate(other):
+            skips = (mine == "*" and (last[at + 1] or row[at])) or (char == "*" and (row[at] or last[at + 1]))
+            row[at + 1] = skips or (last[at] and (mine == char or "?" in (mine, char)))
+    return row[-1]
+
+
+@lru_cache(maxsize=65536)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from audit.findings import Finding, Severity
 from audit.policies import Statement, matches, statements
 from audit.rights import conditions_of, is_required
+from audit.rules.events import says_no_source
 from audit.rules.identities import WITHOUT_SOURCE
 from audit.templates import Templates
 
@@ -72,7 +73,9 @@ def _principals(statement: Statement, allowed: Sequence[str]) -> Iterator[Findin
         if _is_allowed(name, allowed):
             continue
         if kind == "Service":
-            says_nothing = statement.kind == "trust" and name in WITHOUT_SOURCE
+            says_nothing = says_no_source(statement.holder, name) or (
+                statement.kind == "trust" and name in WITHOUT_SOURCE
+            )
             if not says_nothing and not _is_limited(statement, _SOURCES):
                 yield _principal(statement, "ESC-12", Severity.LOW, name, f"{name} for whoever asks it")
         elif kind == "Federated":

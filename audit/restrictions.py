@@ -68,30 +68,6 @@ def _relaxed(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(map(part, _SEGMENTS.split(pattern))), re.DOTALL)
 
 
-@lru_cache(maxsize=65536)
-def overlap(one: str, other: str) -> bool:
-    """Whether some text matches both patterns."""
-    seen: set[tuple[int, int]] = set()
-    open_ends = {(0, 0)}
-    while open_ends:
-        at = open_ends.pop()
-        if at == (len(one), len(other)):
-            return True
-        seen.add(at)
-        open_ends |= set(_steps(one, other, *at)) - seen
-    return False
-
-
-def _steps(one: str, other: str, i: int, j: int) -> Iterator[tuple[int, int]]:
-    """Where two patterns may go on together. A star lets the other one go on, or ends."""
-    here, there = one[i : i + 1], other[j : j + 1]
-    if "*" in (here, there):
-        yield from [(i + 1, j)] if here else []
-        yield from [(i, j + 1)] if there else []
-    elif here and there and (here == there or "?" in (here, there)):
-        yield (i + 1, j + 1)
-
-
 @dataclass(frozen=True)
 class Clause:
     """One key of one operator: `values` are alternatives."""

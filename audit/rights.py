@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
+from audit import policies
 from audit.policies import Statement, listed, matches
 from audit.templates import Resource
 
@@ -129,26 +130,12 @@ def is_required(operator: str) -> bool:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether some text matches both patterns."""
-    return _overlap(PLACEHOLDER.sub(flat, one), PLACEHOLDER.sub(flat, other))
+    """Whether some ARN matches both patterns; a placeholder is one part of it, whatever its name holds."""
+    return policies.overlap(PLACEHOLDER.sub(flat, one), PLACEHOLDER.sub(flat, other))
 
 
 def has_wildcard(pattern: str) -> bool:
     return WILDCARD.search(pattern) is not None
-
-
-@lru_cache(maxsize=65536)
-def _overlap(one: str, other: str) -> bool:
-    # Row by row: which beginnings of `other` agree with the beginning of `one` so far.
-    row = [True] + [False] * len(other)
-    for at, char in enumerate(other):
-        row[at + 1] = row[at] and char == "*"
-    for mine in one:
-        last, row = row, [mine == "*" and row[0]] + [False] * len(other)
-        for at, char in enumerate(other):
-            skips = (mine == "*" and (last[at + 1] or row[at])) or (char == "*" and (row[at] or last[at + 1]))
-            row[at + 1] = skips or (last[at] and (mine == char or "?" in (mine, char)))
-    return row[-1]
 
 
 def flat(match: re.Match[str]) -> str:

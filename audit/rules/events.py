@@ -9,7 +9,13 @@ from audit.rules.rule import Hit, Rule, lacking, mappings, narrowing_keys, polic
 from audit.templates import Resource, Templates
 
 _EVENTS = "events.amazonaws.com"
-_RECEIVERS = ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
+_QUEUE, _TOPIC = "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"
+_SOURCES = {"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"}
+
+
+def says_no_source(holder: Resource, service: str) -> bool:
+    """Whether this service publishes to a topic without any key that a condition could ask for."""
+    return service == _EVENTS and holder.type == _TOPIC
 
 
 def _targets(templates: Templates) -> Iterator[Hit]:
@@ -29,11 +35,14 @@ def _account_asked(templates: Templates) -> Iterator[Hit]:
     says = (
         "asks EventBridge for aws:SourceAccount, which it is not known to send; ask for aws:SourceArn alone"
     )
+    to_topics = "asks EventBridge for a source, which it does not send to topics; leave the condition out"
+    silent = {_QUEUE: ({"aws:sourceaccount"}, says), _TOPIC: (_SOURCES, to_topics)}
     for statement in policies(templates, "resource"):
-        is_for_events = ("Service", _EVENTS) in principals(statement) and statement.holder.type in _RECEIVERS
-        if statement.allows and is_for_events and "aws:sourceaccount" in narrowing_keys(statement):
+        keys, words = silent.get(statement.holder.type, (set(), ""))
+        is_for_events = ("Service", _EVENTS) in principals(statement)
+        if statement.allows and is_for_events and narrowing_keys(statement) & keys:
             place = f"statement {statement.index}"
-            yield Hit(resource=statement.holder, message=f"{place} {says}", subject=place)
+            yield Hit(resource=statement.holder, message=f"{place} {words}", subject=place)
     for permission in templates.of("AWS::Lambda::Permission"):
         if permission.get("Principal") == _EVENTS and permission.get("SourceAccount"):
             yield Hit(resource=permission, message=says)
@@ -66,11 +75,12 @@ SCHEDULES = Rule(
 )
 ACCOUNT_NOT_ASKED = Rule(
     id="ML-EVB-03",
-    title="Who receives events does not ask EventBridge for the account",
+    title="Who receives events does not ask EventBridge for what it does not send",
     severity=Severity.MEDIUM,
     rationale="EventBridge's guide (Troubleshooting): SourceAccount keeps it from calling functions; "
-    "its examples for queues ask for aws:SourceArn alone. Events, dead letters too, are lost in silence.",
-    fix="Ask for aws:SourceArn alone: the ARN of the rule holds the account.",
+    "its examples for queues ask for aws:SourceArn alone, and policies of topics for it may hold no "
+    "condition (Using resource-based policies). Events, dead letters too, are lost in silence.",
+    fix="Ask for aws:SourceArn alone (the ARN of the rule holds the account), of a topic for nothing.",
     controls=("NIST SI-11",),
     find=_account_asked,
 )

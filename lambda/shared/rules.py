@@ -14,9 +14,8 @@ from shared.tokens import Tokens
 SHOWN = 200  # characters of a refused value
 REDACTED = "[redacted]"
 ALL = "all"  # the one partition of a dimension
-MINUTE = len(
-    "2013-01-31T18:00"
-)  # no clock in use is set by less: the rest of a moment does not change its date
+# Of a moment as the columns write it: no time zone in use is off by less, so the rest does not change a date.
+MINUTE = len("2013-01-31T18:00")
 
 dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 

@@ -140,8 +140,8 @@ def _decided(
 def _sends_source(service: str, action: str) -> bool:
     """False where AWS's guides say so: a policy that asks for the source refuses the service there."""
     takes_on_a_role = service == "cloudtrail.amazonaws.com" and action == "sts:AssumeRole"
-    uses_a_key = service == "events.amazonaws.com" and action.startswith("kms:")
-    return not takes_on_a_role and not uses_a_key
+    delivers = service == "events.amazonaws.com" and action.startswith(("kms:", "sns:"))
+    return not takes_on_a_role and not delivers
 
 
 def service_context(service: str, source_arn: str | None) -> dict[str, object]:

@@ -89,7 +89,7 @@ class Keys(Construct):
         """Alarms publish to the encrypted topic, rules to the topic and the encrypted queues."""
         actions = ["kms:Decrypt", "kms:GenerateDataKey"]
         _allow(self.messages, "cloudwatch", actions, {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}})
-        # EventBridge sends a key no source: what narrows it is which topic or queue the message is for.
+        # EventBridge sends a key no source (decision 42): what narrows it is which topic or queue it is for.
         for service, name in (("sns", "topicArn"), ("sqs", "arn")):
             ours = {f"kms:EncryptionContext:aws:{service}:{name}": arn(service, f"{prefix}-*")}
             _allow(self.messages, "events", actions, {"ArnLike": ours})

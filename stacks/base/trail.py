@@ -33,7 +33,7 @@ class Trail(Construct):
         self._arn = trail_arn(settings.prefix)
         bucket = self._bucket(keys, keeping)
         group = PrivateLogGroup(self, "Logs", keeping=logs)
-        # CloudTrail's guide: its role for CloudWatch Logs knows neither aws:SourceArn nor aws:SourceAccount.
+        # It sends no source with this role: docs/decisions/0042-no-source.md
         role = ServiceRole(self, "Role", service="cloudtrail", sends_source=False)
         role.add_to_policy(
             iam.PolicyStatement(

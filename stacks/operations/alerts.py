@@ -33,18 +33,18 @@ class Alerts(Construct):
         self.alarms: dict[str, list[cloudwatch.Alarm]] = {}
         self.limits: dict[str, list[tuple[str, float]]] = {}
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True, display_name=settings.prefix)
-        account = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
-        for service, sources, more in (
-            ("cloudwatch", arn("cloudwatch", f"alarm:{settings.prefix} *"), account),
-            # The ARN holds the account; EventBridge is not sure to send that as a key of its own.
-            ("events", arn("events", f"rule/{settings.stack_name('operations')}-*"), {}),
-        ):
+        ours = {
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+            "ArnLike": {"aws:SourceArn": arn("cloudwatch", f"alarm:{settings.prefix} *")},
+        }
+        # EventBridge sends topics nothing that a condition could ask for: docs/decisions/0042-no-source.md
+        for service, conditions in (("cloudwatch", ours), ("events", None)):
             self.topic.add_to_resource_policy(
                 iam.PolicyStatement(
                     actions=["sns:Publish"],
                     principals=[iam.ServicePrincipal(f"{service}.amazonaws.com")],
                     resources=[self.topic.topic_arn],
-                    conditions={**more, "ArnLike": {"aws:SourceArn": sources}},
+                    conditions=conditions,
                 )
             )
         for address in settings.monitor.emails:

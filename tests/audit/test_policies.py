@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from audit.policies import matches, statements
+from audit.policies import matches, overlap, statements
 from audit.templates import Templates
 
 ALLOW = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
@@ -154,6 +154,31 @@ def test_odd_principals_and_conditions_are_none(given: Any) -> None:
 )
 def test_wildcards_are_those_of_iam(pattern: str, text: str, is_match: bool) -> None:
     assert matches(pattern, text) is is_match
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_so"),
+    [
+        ("raw/*", "raw/x/*", True),
+        ("raw/*", "*/y", True),
+        ("raw/*", "landing/*", False),
+        ("*a", "*b", False),
+        ("a?", "ab", True),
+        ("", "*", True),
+        ("*", "", True),
+        ("", "a", False),
+        ("*" * 30 + "a", "*" * 30 + "b", False),
+        ("a*c", "ab*", True),
+        ("a*c", "b*", False),
+        ("a?c", "abc", True),
+        ("a*b", "a*c", False),
+        ("arn:x/*", "arn:*/y", True),
+        ("ab", "a", False),
+    ],
+)
+def test_patterns_overlap_where_some_text_matches_both(one: str, other: str, is_so: bool) -> None:
+    assert overlap(one, other) is is_so
+    assert overlap(other, one) is is_so
 
 
 def test_every_statement_of_our_roles_has_a_holder(audited: dict[str, Templates]) -> None:

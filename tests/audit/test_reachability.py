@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from audit.calls import services_of
-from audit.conditions import meets
 from audit.reachability import Hop, check, hops, outside_calls, to_lines
 from audit.templates import Templates
 from tests.conftest import Assembly
@@ -552,23 +551,6 @@ def test_calls_from_elsewhere_carry_their_reason() -> None:
 )
 def test_services_of_actions(action: str, services: tuple[str, ...]) -> None:
     assert services_of(action) == services
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "expected"),
-    [
-        ("a*c", "ab*", True),
-        ("a*c", "b*", False),
-        ("*", "", True),
-        ("a?c", "abc", True),
-        ("a*b", "a*c", False),
-        ("arn:x/*", "arn:*/y", True),
-        ("ab", "a", False),
-    ],
-)
-def test_patterns_meet(one: str, other: str, expected: bool) -> None:
-    assert meets(one, other) is expected
-    assert meets(other, one) is expected
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from audit.restrictions import Truth, covers, escape, overlap, requirements, undecided
+from audit.restrictions import Truth, covers, escape, requirements, undecided
 
 KNOWN = {"aws:principalarn": "arn:aws:iam::<AccountId>:role/team/<Any/R>", "aws:principalservicename": None}
 
@@ -27,24 +27,6 @@ KNOWN = {"aws:principalarn": "arn:aws:iam::<AccountId>:role/team/<Any/R>", "aws:
 )
 def test_a_name_that_is_made_up_may_match(pattern: str, text: str, truth: Truth) -> None:
     assert covers(pattern, text) is truth
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "is_so"),
-    [
-        ("raw/*", "raw/x/*", True),
-        ("raw/*", "*/y", True),
-        ("raw/*", "landing/*", False),
-        ("*a", "*b", False),
-        ("a?", "ab", True),
-        ("", "*", True),
-        ("", "a", False),
-        ("*" * 30 + "a", "*" * 30 + "b", False),
-    ],
-)
-def test_patterns_overlap_where_some_text_matches_both(one: str, other: str, is_so: bool) -> None:
-    assert overlap(one, other) is is_so
-    assert overlap(other, one) is is_so
 
 
 @pytest.mark.parametrize(

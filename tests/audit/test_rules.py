@@ -709,6 +709,23 @@ BARE = json.dumps({"States": {"Train": task("sagemaker:createModel", {"Execution
         ),
         pytest.param(
             "ML-EVB-03",
+            {"X": but(TO_EVENTS["X"], "Type", "AWS::SNS::TopicPolicy")},
+            True,
+            id="topic that asks for the rule",
+        ),
+        pytest.param(
+            "ML-EVB-03",
+            {
+                "X": but(
+                    but(TO_EVENTS["X"], "Type", "AWS::SNS::TopicPolicy"),
+                    "Properties.PolicyDocument.Statement.0.Condition",
+                )
+            },
+            False,
+            id="topic that asks for nothing",
+        ),
+        pytest.param(
+            "ML-EVB-03",
             one("AWS::Lambda::Permission", Principal="s3.amazonaws.com", SourceAccount="1"),
             False,
             id="S3 sends the account",

@@ -79,8 +79,11 @@ def test_only_our_alarms_and_rules_may_publish_to_the_topic(sandbox: Any) -> Non
         "cloudwatch.amazonaws.com",
         "events.amazonaws.com",
     }
-    for each in services:
-        assert "<AWS::AccountId>" in flat(each["Condition"]["ArnLike"]["aws:SourceArn"])
+    asked = {each["Principal"]["Service"]: each.get("Condition") for each in services}
+    assert "<AWS::AccountId>" in flat(asked["cloudwatch.amazonaws.com"]["ArnLike"]["aws:SourceArn"])
+    assert "aws:SourceAccount" in asked["cloudwatch.amazonaws.com"]["StringEquals"]
+    # Decision 42: a condition would keep EventBridge out.
+    assert asked["events.amazonaws.com"] is None
 
 
 def test_the_dashboard_groups_by_stage_and_gives_every_graph_a_unit(sandbox: Any) -> None:
