@@ -151,6 +151,32 @@ def test_key_needs_to_name_the_service_and_its_context() -> None:
         authorize_service(EVENTS, "kms:GenerateDataKey", key)
 
 
+def test_service_that_sends_no_source_is_kept_out_by_a_condition_on_it() -> None:
+    """As the guides of CloudTrail, EventBridge and SNS say (decision 42): allowed here would be lost there."""
+    trail, rule = (f"arn:aws:{name}" for name in ("cloudtrail:x:y:trail/t", "events:x:y:rule/r"))
+    condition = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    asked = any_role("for-a-trail", trust(condition, Service="cloudtrail.amazonaws.com"))
+    with pytest.raises(TrustDenied, match="aws:SourceAccount"):
+        service_credentials(asked, "cloudtrail.amazonaws.com", session="t", source_arn=trail)
+    plain = any_role("for-any-trail", trust(Service="cloudtrail.amazonaws.com"))
+    service_credentials(plain, "cloudtrail.amazonaws.com", session="t", source_arn=trail)
+
+    topic = str(account.client("sns").create_topic(Name="no-source")["TopicArn"])
+    for statement, is_let_in in (
+        (allow("sns:Publish", topic, Principal={"Service": EVENTS}, Condition=condition), False),
+        (allow("sns:Publish", topic, Principal={"Service": EVENTS}), True),
+    ):
+        policy = document(statement)
+        account.client("sns").set_topic_attributes(
+            TopicArn=topic, AttributeName="Policy", AttributeValue=policy
+        )
+        if is_let_in:
+            authorize_service(EVENTS, "sns:Publish", topic, source_arn=rule)
+        else:
+            with pytest.raises(Denied):
+                authorize_service(EVENTS, "sns:Publish", topic, source_arn=rule)
+
+
 def test_record_line_leaves_out_what_is_plain() -> None:
     call = record.Call(
         time="t", principal="p", kind="role", action="a", resource="r", allowed=True, reason="identity"
