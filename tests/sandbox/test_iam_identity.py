@@ -152,7 +152,7 @@ def test_key_needs_to_name_the_service_and_its_context() -> None:
 
 
 def test_service_that_sends_no_source_is_kept_out_by_a_condition_on_it() -> None:
-    """As the guides of CloudTrail, EventBridge and SNS say (decision 42): allowed here would be lost there."""
+    """As the guides of CloudTrail, EventBridge and SNS say (decision 42): let in here, it would be lost."""
     trail, rule = (f"arn:aws:{name}" for name in ("cloudtrail:x:y:trail/t", "events:x:y:rule/r"))
     condition = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
     asked = any_role("for-a-trail", trust(condition, Service="cloudtrail.amazonaws.com"))
