@@ -33,7 +33,7 @@ synth: setup  ## CloudFormation templates into cdk.out, checked by cdk-nag and t
 
 # The record of what roles did is the last demo's; without one, that part is left out.
 audit: synth  ## what the templates allow, reach, encrypt and leave open: audit-report/ (PROFILE=production)
-	@$(BIN)/python -m audit cdk.out --explanations security/unexercised.yaml $(addprefix --record ,$(wildcard demo-report/exercised.json))
+	@$(BIN)/python -m audit cdk.out --profile $(PROFILE) --ledger security/ledger.yaml --explanations security/unexercised.yaml $(addprefix --record ,$(wildcard demo-report/exercised.json))
 
 mutants: synth  ## break the templates one property at a time: does a check notice? some minutes
 	@$(BIN)/python -m audit.mutants cdk.out

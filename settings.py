@@ -72,6 +72,8 @@ class BaseSettings:
         bool  # object lock: nobody shortens the trail's retention; such a bucket cannot be emptied early
     )
     key_deletion_days: int
+    # Per function that says nothing else; a new account has 10 in all, and 10 must stay unreserved.
+    reserved_concurrency: int | None
 
     def __post_init__(self) -> None:
         within(self, "zones", 1, 2)
@@ -86,7 +88,7 @@ class IngestSettings:
     stream_retention_hours: int
     buffer_mb: int
     buffer_seconds: int
-    reserved_concurrency: int | None  # per function; a new account has 10 in all, and 10 must stay unreserved
+    reserved_concurrency: int | None  # of each function that checks what comes in
 
     def __post_init__(self) -> None:
         if self.shards is not None:
@@ -241,6 +243,7 @@ SANDBOX = Settings(
         trail_retention_days=30,
         trail_is_locked=False,
         key_deletion_days=7,
+        reserved_concurrency=None,
     ),
     ingest=IngestSettings(
         shards=1,
@@ -303,6 +306,7 @@ PRODUCTION = Settings(
         trail_retention_days=400,
         trail_is_locked=True,
         key_deletion_days=30,
+        reserved_concurrency=5,
     ),
     ingest=IngestSettings(
         shards=None,

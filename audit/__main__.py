@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console(highlight=False)
     try:
         known = evidence.Known(
-            rows=ledger.read(options.ledger),
+            rows=ledger.read(options.ledger, options.profile),
             calls=exercised.read_calls(options.record) if options.record else None,
             explanations=exercised.read_explanations(options.explanations),
         )
@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m audit", description=__doc__)
     parser.add_argument("templates", type=Path, help="a folder of templates (cdk.out), or one template")
     parser.add_argument("--ledger", type=Path, help="YAML list of accepted findings")
+    parser.add_argument("--profile", default="", help="whose rows of the ledger count; without it all do")
     parser.add_argument("--record", type=Path, help="exercised.json of a run: what roles really did")
     parser.add_argument("--explanations", type=Path, help="YAML list: why unused permissions stay")
     parser.add_argument("--output", type=Path, default=Path("audit-report"), help="folder for the reports")

@@ -39,6 +39,7 @@ class FunctionPlatform:
     tracing: iam.IManagedPolicy
     dead_letters: sqs.IQueue  # events that a function failed on, after Lambda's retries
     dead_letter_key: kms.IKey
+    reserved_concurrency: int | None  # of a function that asks for no number of its own
 
 
 class ScopedFunction(lambda_.Function):
@@ -76,7 +77,7 @@ class ScopedFunction(lambda_.Function):
             handler=f"{package}.handler.handler",
             log_group=log_group,
             memory_size=memory_mb,
-            reserved_concurrent_executions=reserved_concurrency,
+            reserved_concurrent_executions=reserved_concurrency or platform.reserved_concurrency,
             role=self.scoped_role,
             runtime=RUNTIME,
             timeout=timeout,

@@ -1,5 +1,8 @@
 """Permissions, named by intent: exact actions, wildcards only below an object prefix, keys by their service.
 
+What a role may do stands in one customer-managed policy beside it: a version is kept of each change, and it
+can be read and compared without the role (docs/decisions/0044-managed-policies.md).
+
 No `sid`: a helper may be called twice on one role, and a repeated sid is an invalid policy.
 """
 
@@ -18,10 +21,10 @@ from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 
-from security.nag import acknowledge_objects
 from security.roles import REGION
 
 _GIVEN: WeakKeyDictionary[iam.Role, set[str]] = WeakKeyDictionary()
+_POLICIES: WeakKeyDictionary[iam.Role, iam.ManagedPolicy] = WeakKeyDictionary()
 
 
 def allow(
@@ -36,7 +39,20 @@ def allow(
     statement = repr((actions, resources, conditions))
     if statement not in given:
         given.add(statement)
-        role.add_to_policy(iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions))
+        _policy(role).add_statements(
+            iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions)
+        )
+
+
+def _policy(role: iam.Role) -> iam.ManagedPolicy:
+    """Below the role, so that what waits for the role waits for its permissions too."""
+    policy = _POLICIES.get(role)
+    if policy is None:
+        policy = iam.ManagedPolicy(
+            role, "Permissions", description=f"What {role.node.path} may do", roles=[role]
+        )
+        _POLICIES[role] = policy
+    return policy
 
 
 def read_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
@@ -111,13 +127,6 @@ def _on_objects(role: iam.Role, bucket: s3.IBucket, prefix: str, actions: list[s
             f"{role.node.path}: the prefix must end with a slash, got {prefix!r}: write {prefix + '/'!r}"
         )
     allow(role, actions, [bucket.arn_for_objects(f"{prefix}*")])
-    acknowledge_objects(
-        role,
-        bucket,
-        f"{prefix}*",
-        reason=f"Object keys are not known at synthesis; limited to {prefix or 'this one bucket'} and "
-        f"exact actions.",
-    )
 
 
 def _use_bucket_key(role: iam.Role, bucket: s3.IBucket, actions: list[str]) -> None:

@@ -7,15 +7,27 @@ from dataclasses import dataclass
 
 from aws_cdk import Aws
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 from security import grants
-from security.nag import acknowledge, acknowledge_wildcard
 from security.roles import ServiceRole, arn
 
 NAMESPACES = "/aws/sagemaker/*"
+DESCRIBE = [
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+]
+ATTACH = [
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +47,53 @@ class JobNetwork:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class ContainerNetwork(JobNetwork):
+    """Where SageMaker runs containers.
+
+    running  what it needs to do so, with whichever role it was given
+    """
+
+    running: iam.IManagedPolicy
+
+
+class ContainerPolicy(iam.ManagedPolicy):
+    """For SageMaker, shared by all roles that it runs containers with in one place: it makes the network
+    interfaces, asks for a token to pull the image, and writes metrics."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        vpc: ec2.IVpc,
+        subnet_ids: Sequence[str],
+        group: ec2.ISecurityGroup,
+    ) -> None:
+        interfaces = arn("ec2", "network-interface/*")
+        places = [arn("ec2", f"subnet/{subnet}") for subnet in subnet_ids]
+        places.append(arn("ec2", f"security-group/{group.security_group_id}"))
+        super().__init__(
+            scope,
+            construct_id,
+            description="For the SageMaker service: containers in the VPC",
+            statements=[
+                iam.PolicyStatement(actions=["ecr:GetAuthorizationToken", *DESCRIBE], resources=["*"]),
+                iam.PolicyStatement(actions=["ec2:CreateNetworkInterface"], resources=[interfaces, *places]),
+                iam.PolicyStatement(
+                    actions=ATTACH,
+                    resources=[interfaces],
+                    conditions={"ArnEquals": {"ec2:Vpc": arn("ec2", f"vpc/{vpc.vpc_id}")}},
+                ),
+                iam.PolicyStatement(
+                    actions=["cloudwatch:PutMetricData"],
+                    resources=["*"],
+                    conditions={"StringLike": {"cloudwatch:namespace": NAMESPACES}},
+                ),
+            ],
+        )
+
+
 class JobRole(ServiceRole):
     """Pulls the image, joins the VPC, logs, and encrypts its volume. Data access is granted on top.
 
@@ -48,15 +107,15 @@ class JobRole(ServiceRole):
         construct_id: str,
         *,
         source_arn: str | None,
-        network: JobNetwork,
+        network: ContainerNetwork,
         image_repository_arn: str,
         volume_key: kms.IKey,
         log_groups: Sequence[str],
         path: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id, service="sagemaker", source_arn=source_arn, path=path)
+        self.add_managed_policy(network.running)
         self._pull(image_repository_arn)
-        self._join(network)
         self._log(log_groups)
         # SageMaker attaches the encrypted volume in its own account, by a grant that ends with the work.
         grants.allow(
@@ -68,53 +127,12 @@ class JobRole(ServiceRole):
         grants.use_key(
             self, volume_key, ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey"], through="s3"
         )
-        acknowledge(
-            self,
-            "IAM5[Resource::*]",
-            reason="ecr:GetAuthorizationToken, ec2:Describe* and cloudwatch:PutMetricData know no resources; "
-            "the first two only read, the last is limited to SageMaker's namespaces.",
-        )
 
     def _pull(self, repository_arn: str) -> None:
-        grants.allow(self, ["ecr:GetAuthorizationToken"], ["*"])
         grants.allow(
             self,
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
             [repository_arn],
-        )
-
-    def _join(self, network: JobNetwork) -> None:
-        """SageMaker makes the container's network interfaces with this role, in our subnets and group."""
-        interfaces = arn("ec2", "network-interface/*")
-        places = [arn("ec2", f"subnet/{subnet}") for subnet in network.subnet_ids]
-        places.append(arn("ec2", f"security-group/{network.security_group.security_group_id}"))
-        ours = {"ArnEquals": {"ec2:Vpc": arn("ec2", f"vpc/{network.vpc.vpc_id}")}}
-        grants.allow(self, ["ec2:CreateNetworkInterface"], [interfaces, *places])
-        grants.allow(
-            self,
-            [
-                "ec2:CreateNetworkInterfacePermission",
-                "ec2:DeleteNetworkInterface",
-                "ec2:DeleteNetworkInterfacePermission",
-            ],
-            [interfaces],
-            conditions=ours,
-        )
-        grants.allow(
-            self,
-            [
-                "ec2:DescribeDhcpOptions",
-                "ec2:DescribeNetworkInterfaces",
-                "ec2:DescribeSecurityGroups",
-                "ec2:DescribeSubnets",
-                "ec2:DescribeVpcs",
-            ],
-            ["*"],
-        )
-        acknowledge_wildcard(
-            self,
-            interfaces,
-            reason="SageMaker names its network interfaces itself; only in our VPC and subnets.",
         )
 
     def _log(self, groups: Sequence[str]) -> None:
@@ -130,15 +148,6 @@ class JobRole(ServiceRole):
                 ],
                 [arn("logs", f"log-group:{group}"), streams],
             )
-            acknowledge_wildcard(
-                self, streams, reason=f"SageMaker names one log stream per job; limited to the group {group}."
-            )
-        grants.allow(
-            self,
-            ["cloudwatch:PutMetricData"],
-            ["*"],
-            conditions={"StringLike": {"cloudwatch:namespace": NAMESPACES}},
-        )
 
     def read_file(self, asset: s3_assets.Asset) -> None:
         """One published file as input: SageMaker lists its key like a prefix before it reads it."""

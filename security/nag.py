@@ -1,70 +1,85 @@
-"""The only door to cdk-nag acknowledgements.
+"""The only door to cdk-nag acknowledgements: rows of the ledger (security/ledger.yaml), one exact finding on
+one construct each.
 
-Call `acknowledge` beside the resource that needs it. tests/security/test_nag.py keeps the whole list in
-tests/snapshots/nag_acknowledgements.json, where review sees it change, and refuses one that answers no
-finding.
+The code that makes a resource accepts nothing by itself: what is accepted, until when and why, is read in one
+place.
 """
 
 from __future__ import annotations
 
-from typing import Any, cast
+import re
+from collections.abc import Iterable
+from typing import Protocol, cast
 
 from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
 from aws_cdk import aws_s3 as s3
 from constructs import IConstruct
 
-MIN_REASON_LENGTH = 40
+PACKS = ("AwsSolutions", "NIST.800.53.R5", "HIPAA.Security", "PCI.DSS.321", "Serverless")
+# AwsSolutions numbers its rules, the others name them.
+_NUMBERED = re.compile(r"[A-Z]{1,4}[A-Z0-9]*\d+")
+_BUCKET = re.compile(r"arn:aws:s3:::<([\w/]+)>")
 
 
-def acknowledge(construct: IConstruct, rule: str, *, reason: str, pack: str = "AwsSolutions") -> None:
-    """Accept one finding on one construct, for example `IAM5[Resource::*]`. `reason` says what bounds the
-    risk.
+class Accepted(Protocol):
+    """A row of the ledger. `places`: construct path and exact subject, "" where the rule has none."""
+
+    @property
+    def rules(self) -> tuple[str, ...]: ...
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def reason(self) -> str: ...
+
+
+def acknowledge(app: IConstruct, rows: Iterable[Accepted]) -> None:
+    """ValueError for a row on a construct that is not there. Rules that have a dash are of audit/, and are
+    answered there.
     """
-    finding = f"{pack}::{pack}-{rule}"
-    if len(reason.strip()) < MIN_REASON_LENGTH:
-        raise ValueError(
-            f"{construct.node.path}: the reason for {finding} is too short ({reason!r}): "
-            f"name what bounds the risk in {MIN_REASON_LENGTH} characters or more, "
-            "for example the prefix, tag or network it is limited to"
-        )
-    _record(construct, finding, reason)
+    for row in rows:
+        for rule in row.rules:
+            if "-" not in rule:
+                for path, subject in row.places:
+                    _acknowledge(_at(app, path, rule), rule, subject, row.reason)
 
 
-def _record(construct: IConstruct, finding: str, reason: str) -> None:
-    Validations.of(construct).acknowledge(Acknowledgment(id=finding, reason=reason))
+def _acknowledge(construct: IConstruct, rule: str, subject: str, reason: str) -> None:
+    about = f"[{_as_nag_says(construct, subject)}]" if subject else ""
+    packs = PACKS[:1] if _NUMBERED.fullmatch(rule) else PACKS[1:]
+    for pack in packs:
+        finding = f"{pack}::{pack}-{rule}{about}"
+        Validations.of(construct).acknowledge(Acknowledgment(id=finding, reason=reason))
 
 
-def acknowledge_wildcard(construct: IConstruct, arn: str, *, reason: str) -> None:
-    """Accept an ARN with a wildcard, made of literals, pseudo parameters and resources of the same stack."""
-    acknowledge(construct, f"IAM5[Resource::{_flat(Stack.of(construct).resolve(arn))}]", reason=reason)
+def _at(app: IConstruct, path: str, rule: str) -> IConstruct:
+    construct = app
+    for name in path.split("/"):
+        below = construct.node.try_find_child(name)
+        if below is None:
+            raise ValueError(
+                f"the ledger accepts {rule} on {path}, which has no {name!r}: remove the row, "
+                "or name the construct as it is called now"
+            )
+        construct = below
+    return construct
 
 
-def acknowledge_objects(construct: IConstruct, bucket: s3.IBucket, pattern: str, *, reason: str) -> None:
-    """Accept `pattern` (a wildcard) in `bucket`, which may belong to another stack.
+def _as_nag_says(construct: IConstruct, subject: str) -> str:
+    """Pseudo parameters and buckets as cdk-nag prints them."""
+    said = _BUCKET.sub(lambda match: _bucket(construct, match[1]), subject)
+    said = said.replace("<Region>", "<AWS::Region>").replace("<AccountId>", "<AWS::AccountId>")
+    return said.replace("arn:aws:", "arn:<AWS::Partition>:")
 
-    cdk-nag names a bucket as the policy renders it: by its logical id within a stack, by the export's name
-    across stacks. Exports appear only while synthesising, when it is too late to acknowledge, so it is
-    asked for here.
+
+def _bucket(construct: IConstruct, path: str) -> str:
+    """By its logical id within its stack, by the export's name from another.
+
+    Exports appear only while synthesising, when it is too late to acknowledge, so it is asked for here.
     """
+    bucket = _at(construct.node.root, path, "a wildcard")
+    if not isinstance(bucket, s3.Bucket):
+        raise ValueError(f"the ledger names {path} as a bucket, it is {type(bucket).__name__}")
     owner = Stack.of(bucket)
     if owner is Stack.of(construct):
-        arn = f"<{owner.get_logical_id(cast(CfnResource, bucket.node.default_child))}.Arn>"
-    else:
-        arn = owner.resolve(owner.export_value(bucket.bucket_arn))["Fn::ImportValue"]
-    acknowledge(construct, f"IAM5[Resource::{arn}/{pattern}]", reason=reason)
-
-
-def _flat(value: Any) -> str:
-    """An intrinsic as cdk-nag prints it."""
-    match value:
-        case str():
-            return value
-        case {"Ref": name}:
-            return f"<{name}>"
-        case {"Fn::GetAtt": [name, attribute]}:
-            return f"<{name}.{attribute}>"
-        case {"Fn::Join": [separator, parts]}:
-            return str(separator).join(_flat(part) for part in parts)
-    raise ValueError(
-        f"cannot name {value!r} in an acknowledgement: use literals, Ref, Fn::GetAtt or Fn::Join"
-    )
+        return f"<{owner.get_logical_id(cast(CfnResource, bucket.node.default_child))}.Arn>"
+    return str(owner.resolve(owner.export_value(bucket.bucket_arn))["Fn::ImportValue"])

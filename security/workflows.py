@@ -13,7 +13,6 @@ from constructs import Construct
 
 from security import grants
 from security.logs import LogKeeping, PrivateLogGroup
-from security.nag import acknowledge, acknowledge_wildcard
 from security.roles import ServiceRole, arn
 
 # What Step Functions needs to hand its log over; none of these actions knows resources.
@@ -35,6 +34,18 @@ TRACING = [
 ]
 
 
+class WorkflowPolicy(iam.ManagedPolicy):
+    """For Step Functions, shared by all roles of state machines: it hands logs over and writes traces."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="For the Step Functions service: logs and traces of state machines",
+            statements=[iam.PolicyStatement(actions=[*LOG_DELIVERY, *TRACING], resources=["*"])],
+        )
+
+
 class Workflow(Construct):
     """
     role  may log and trace; what the definition calls is granted on top, then `define` makes the machine
@@ -42,7 +53,14 @@ class Workflow(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, name: str, key: kms.IKey, logs: LogKeeping
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        key: kms.IKey,
+        logs: LogKeeping,
+        watching: iam.IManagedPolicy,
     ) -> None:
         super().__init__(scope, construct_id)
         self.name, self._key = name, key
@@ -50,15 +68,8 @@ class Workflow(Construct):
         # With this beginning, log groups do not use up the Region's one resource policy for log delivery.
         self._log_group = PrivateLogGroup(self, "Logs", keeping=logs, name=f"/aws/vendedlogs/states/{name}")
         self.role = ServiceRole(self, "Role", service="states", source_arn=self.arn)
-        grants.allow(self.role, LOG_DELIVERY, ["*"])
-        grants.allow(self.role, TRACING, ["*"])
+        self.role.add_managed_policy(watching)
         self._use_key()
-        acknowledge(
-            self.role,
-            "IAM5[Resource::*]",
-            reason="Log delivery and X-Ray know no resources; they carry names of states and times, "
-            "no execution data.",
-        )
 
     def _use_key(self) -> None:
         grants.allow(
@@ -135,11 +146,6 @@ class Workflow(Construct):
         verbs = ("Create", "Describe", "Stop")
         actions = [f"sagemaker:{verb}{kind}Job" for verb in verbs]
         grants.allow(self.role, [*actions, "sagemaker:AddTags", "sagemaker:ListTags"], [jobs])
-        acknowledge_wildcard(
-            self.role,
-            jobs,
-            reason=f"Each run names its jobs anew; limited to {kind} jobs of this deployment.",
-        )
         rule = arn("events", f"rule/StepFunctionsGetEventsForSageMaker{kind}JobsRule")
         grants.allow(self.role, ["events:DescribeRule", "events:PutRule", "events:PutTargets"], [rule])
         if roles:

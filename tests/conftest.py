@@ -60,7 +60,7 @@ def synthesise(directory: Path, profile: str, contract: str = "flights") -> Asse
 
     app = project.start(outdir=str(directory), context=CONTEXT)
     project.build(app, settings_for(profile), contracts.load(contract))
-    project.check(app)
+    project.check(app, profile)
     app.synth()
     return read_assembly(directory)
 

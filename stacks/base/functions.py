@@ -9,8 +9,8 @@ from constructs import Construct
 
 from security.functions import FunctionPlatform
 from security.logs import LogKeeping
-from security.nag import acknowledge, acknowledge_wildcard
 from security.roles import arn
+from settings import Settings
 from stacks.base.keys import Keys
 from stacks.base.network import Network
 
@@ -25,7 +25,7 @@ class Functions(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        prefix: str,
+        settings: Settings,
         keys: Keys,
         network: Network,
         logs: LogKeeping,
@@ -39,8 +39,9 @@ class Functions(Construct):
             security_group=network.functions,
             networking=self._networking(network),
             tracing=self._tracing(),
-            dead_letters=self._dead_letters(keys, prefix),
+            dead_letters=self._dead_letters(keys, settings.prefix),
             dead_letter_key=keys.messages,
+            reserved_concurrency=settings.base.reserved_concurrency,
         )
 
     def _dead_letters(self, keys: Keys, prefix: str) -> sqs.Queue:
@@ -61,11 +62,6 @@ class Functions(Construct):
                 conditions={"ArnLike": {"aws:SourceArn": arn("events", f"rule/{prefix}-*")}},
             )
         )
-        acknowledge(
-            queue,
-            "SQS3",
-            reason="It is itself the dead letter queue of the functions and rules; only people read it.",
-        )
         return queue
 
     def _networking(self, network: Network) -> iam.ManagedPolicy:
@@ -78,7 +74,7 @@ class Functions(Construct):
             "ec2:UnassignPrivateIpAddresses",
         ]
         describe = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
-        policy = iam.ManagedPolicy(
+        return iam.ManagedPolicy(
             self,
             "Networking",
             description="For the Lambda service: network interfaces of functions in the VPC",
@@ -95,20 +91,9 @@ class Functions(Construct):
                 ),
             ],
         )
-        reason = (
-            "Lambda names its interfaces itself; only in our subnets and group, and denied to function code."
-        )
-        acknowledge_wildcard(policy, interfaces, reason=reason)
-        acknowledge(
-            policy,
-            "IAM5[Resource::*]",
-            reason="ec2:Describe* has no resource-level permissions; read-only, and denied to the "
-            "functions' own code.",
-        )
-        return policy
 
     def _tracing(self) -> iam.ManagedPolicy:
-        policy = iam.ManagedPolicy(
+        return iam.ManagedPolicy(
             self,
             "Tracing",
             description="For the Lambda service: X-Ray traces",
@@ -118,10 +103,3 @@ class Functions(Construct):
                 )
             ],
         )
-        acknowledge(
-            policy,
-            "IAM5[Resource::*]",
-            reason="X-Ray's two write actions have no resource-level permissions; a trace holds ids and "
-            "times only.",
-        )
-        return policy

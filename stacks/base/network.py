@@ -11,8 +11,9 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from security import grants
 from security.endpoints import ASSET_BUCKET, PREFIX_LISTS, buckets_of, only_ours
-from security.jobs import JobNetwork
+from security.jobs import ContainerNetwork, ContainerPolicy, JobNetwork
 from security.logs import LogKeeping, PrivateLogGroup
 from security.roles import ServiceRole, arn
 from settings import Settings
@@ -51,10 +52,22 @@ class Network(Construct):
             "DynamoDb", ec2.GatewayVpcEndpointAwsService.DYNAMODB, self._dynamodb_policy()
         )
         self._interfaces()
+        self.for_training = self._place_containers("RunningTraining", self.training)
+        self.for_serving = self._place_containers("RunningServing", self.serving)
 
     def place(self, group: ec2.ISecurityGroup) -> JobNetwork:
-        """Where a job or a model container runs, wearing `group`."""
+        """Where a Glue job runs, wearing `group`."""
         return JobNetwork(vpc=self.vpc, subnet_ids=self.subnet_ids, security_group=group)
+
+    def _place_containers(self, construct_id: str, group: ec2.ISecurityGroup) -> ContainerNetwork:
+        return ContainerNetwork(
+            vpc=self.vpc,
+            subnet_ids=self.subnet_ids,
+            security_group=group,
+            running=ContainerPolicy(
+                self, construct_id, vpc=self.vpc, subnet_ids=self.subnet_ids, group=group
+            ),
+        )
 
     @property
     def subnet_ids(self) -> list[str]:
@@ -65,11 +78,10 @@ class Network(Construct):
         role = ServiceRole(
             self, "FlowLogRole", service="vpc-flow-logs", source_arn=arn("ec2", "vpc-flow-log/*")
         )
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                resources=[group.log_group_arn],
-            )
+        grants.allow(
+            role,
+            ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            [group.log_group_arn],
         )
         log = ec2.CfnFlowLog(
             self,

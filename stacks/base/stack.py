@@ -44,7 +44,7 @@ class BaseStack(Stack):
         )
         self.network = Network(self, "Network", settings=settings, logs=self.logs)
         self.functions = Functions(
-            self, "Functions", prefix=settings.prefix, keys=self.keys, network=self.network, logs=self.logs
+            self, "Functions", settings=settings, keys=self.keys, network=self.network, logs=self.logs
         ).platform
         self.trail = Trail(
             self, "Trail", settings=settings, keys=self.keys, keeping=self.buckets, logs=self.logs

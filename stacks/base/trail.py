@@ -10,6 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from security import grants
 from security.buckets import BucketKeeping, PrivateBucket
 from security.logs import LogKeeping, PrivateLogGroup
 from security.roles import ServiceRole
@@ -35,11 +36,7 @@ class Trail(Construct):
         group = PrivateLogGroup(self, "Logs", keeping=logs)
         # It sends no source with this role: docs/decisions/0042-no-source.md
         role = ServiceRole(self, "Role", service="cloudtrail", sends_source=False)
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group.log_group_arn]
-            )
-        )
+        grants.allow(role, ["logs:CreateLogStream", "logs:PutLogEvents"], [group.log_group_arn])
         trail = cloudtrail.CfnTrail(
             self,
             "Trail",

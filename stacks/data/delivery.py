@@ -12,7 +12,6 @@ from constructs import Construct
 
 from security import grants
 from security.logs import LogKeeping, PrivateLogGroup
-from security.nag import acknowledge
 from security.roles import ServiceRole, arn
 from settings import IngestSettings, Settings
 from stacks.data.lake import DELIVERY
@@ -63,12 +62,6 @@ class Delivery(Construct):
             extended_s3_destination_configuration=self._destination(settings.ingest, bucket, transform, log),
         )
         self.stream.node.add_dependency(self.role)
-        acknowledge(
-            self.stream,
-            "KDF1",
-            reason="Firehose takes no key of its own when a Kinesis stream is its source; that stream "
-            "has our key.",
-        )
 
     def _log(self, keeping: LogKeeping) -> _CONFIGURATION.CloudWatchLoggingOptionsProperty:
         group = PrivateLogGroup(self, "Logs", keeping=keeping)

@@ -16,7 +16,6 @@ import bundles
 from security import grants
 from security.functions import FunctionPlatform, ScopedFunction
 from security.keys import KeyRing
-from security.nag import acknowledge
 from security.roles import PersonRole
 from settings import Settings
 from stacks.data.delivery import Delivery
@@ -80,19 +79,12 @@ class Ingest(Construct):
         )
         keep = self._settings.base.keep_on_destroy
         secret.apply_removal_policy(RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY)
-        acknowledge(
-            secret,
-            "SMG4",
-            reason="A rotated key gives other tokens, and records before and after would no longer "
-            "join; who reads"
-            "it is limited to two functions.",
-        )
         return secret
 
     def _stream(self) -> kinesis.Stream:
         ingest = self._settings.ingest
         provisioned = ingest.shards is not None
-        stream = kinesis.Stream(
+        return kinesis.Stream(
             self,
             "Stream",
             encryption=kinesis.StreamEncryption.KMS,
@@ -102,14 +94,6 @@ class Ingest(Construct):
             stream_mode=kinesis.StreamMode.PROVISIONED if provisioned else kinesis.StreamMode.ON_DEMAND,
             removal_policy=RemovalPolicy.DESTROY,
         )
-        acknowledge(
-            stream,
-            "KDS3",
-            reason="The warning is about the cost of an own key: records here are not anonymised yet, "
-            "so who may"
-            "decrypt them must be ours to say.",
-        )
-        return stream
 
     def _function(
         self, construct_id: str, package: str, environment: dict[str, str], *, memory_mb: int, minutes: int

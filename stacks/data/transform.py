@@ -17,7 +17,6 @@ from security import grants
 from security.jobs import JobNetwork
 from security.keys import KeyRing
 from security.logs import LogKeeping
-from security.nag import acknowledge, acknowledge_wildcard
 from security.roles import arn
 from settings import Settings
 from stacks.data.job import Job, JobPlatform
@@ -157,7 +156,7 @@ class Transform(Construct):
         )
         tags = {"ForAllValues:StringEquals": {"aws:TagKeys": ["aws-glue-service-resource"]}}
         names = [arn("glue", f"connection/{connection.ref}") for connection in connections]
-        policy = iam.ManagedPolicy(
+        return iam.ManagedPolicy(
             self,
             "Running",
             description="For the Glue service: network interfaces of jobs in the VPC",
@@ -171,17 +170,6 @@ class Transform(Construct):
                 _allow(["glue:GetConnection"], [arn("glue", "catalog"), *names]),
             ],
         )
-        acknowledge_wildcard(
-            policy,
-            interfaces,
-            reason="Glue names its network interfaces itself; only in our subnets and group.",
-        )
-        acknowledge(
-            policy,
-            "IAM5[Resource::*]",
-            reason="The other ec2:Describe* and glue:GetSecurityConfiguration take no resource; read-only.",
-        )
-        return policy
 
 
 def _allow(

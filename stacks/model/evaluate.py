@@ -13,7 +13,7 @@ from constructs import Construct
 
 from security import grants, requests
 from security.images import Image
-from security.jobs import JobNetwork, JobRole
+from security.jobs import ContainerNetwork, JobRole
 from security.roles import arn
 from settings import Settings
 
@@ -39,7 +39,7 @@ class Evaluate(Construct):
         features: s3.IBucket,
         models: s3.IBucket,
         key: kms.IKey,
-        network: JobNetwork,
+        network: ContainerNetwork,
         image: Image,
     ) -> None:
         super().__init__(scope, construct_id)

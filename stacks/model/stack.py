@@ -13,7 +13,7 @@ from constructs import Construct
 
 import bundles
 from security.images import Image
-from security.jobs import JobNetwork
+from security.jobs import ContainerNetwork
 from settings import Settings
 from stacks.model.evaluate import Evaluate
 from stacks.model.train import Train
@@ -30,7 +30,7 @@ class ModelStack(Stack):
         features: s3.IBucket,
         models: s3.IBucket,
         key: kms.IKey,
-        network: JobNetwork,
+        network: ContainerNetwork,
         boundary: iam.IManagedPolicy,
     ) -> None:
         super().__init__(

@@ -19,10 +19,9 @@ import bundles
 from security import grants
 from security.functions import FunctionPlatform, ScopedFunction
 from security.images import Image
-from security.jobs import JobNetwork, JobRole
+from security.jobs import ContainerNetwork, JobRole
 from security.keys import KeyRing
 from security.logs import PrivateLogGroup
-from security.nag import acknowledge, acknowledge_wildcard
 from security.roles import ROLE_ARN, PersonRole, arn
 from settings import Settings
 from stacks.operations.neighbours import Evaluate, Lake
@@ -64,7 +63,7 @@ class Deploy(Construct):
         lake: Lake,
         contract: Mapping[str, Any],
         functions: FunctionPlatform,
-        network: JobNetwork,
+        network: ContainerNetwork,
         image: Image,
         evaluate: Evaluate,
         alarms: Sequence[cloudwatch.Alarm],
@@ -106,7 +105,7 @@ class Deploy(Construct):
     def baseline_config_arn(self) -> str:
         return self._config.ref
 
-    def _role(self, network: JobNetwork, image: Image, baseline_model: s3_assets.Asset) -> JobRole:
+    def _role(self, network: ContainerNetwork, image: Image, baseline_model: s3_assets.Asset) -> JobRole:
         role = JobRole(
             self,
             "Role",
@@ -126,7 +125,7 @@ class Deploy(Construct):
         return role
 
     def _model(
-        self, image: Image, network: JobNetwork, baseline_model: s3_assets.Asset
+        self, image: Image, network: ContainerNetwork, baseline_model: s3_assets.Asset
     ) -> sagemaker.CfnModel:
         model = sagemaker.CfnModel(
             self,
@@ -224,24 +223,12 @@ class Deploy(Construct):
         for kind, action in made.items():
             pattern = arn("sagemaker", f"{kind}/{prefix}-*")
             grants.allow(role, [action], [pattern])
-            acknowledge_wildcard(
-                role, pattern, reason=f"Runs name what they make; limited to the {kind}s of this deployment."
-            )
         packages = arn("sagemaker", f"model-package/{group_name}/*")
         grants.allow(role, ["sagemaker:DeleteModelPackage"], [packages])
         # The authorization reference names the packages, the request their group.
         groups = [packages, arn("sagemaker", f"model-package-group/{group_name}")]
         grants.allow(role, ["sagemaker:ListModelPackages"], groups)
-        acknowledge_wildcard(
-            role, packages, reason="Versions are numbered by SageMaker; limited to our own group."
-        )
         grants.allow(role, ["sagemaker:ListEndpointConfigs", "sagemaker:ListModels"], ["*"])
-        acknowledge(
-            role,
-            "IAM5[Resource::*]",
-            reason="Listing configurations and models knows no resources; it gives names only, and what is "
-            "deleted is limited to this deployment's.",
-        )
 
     def _endpoint(
         self, resolved: CustomResource, alarms: Sequence[cloudwatch.Alarm]

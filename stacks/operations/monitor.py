@@ -9,7 +9,7 @@ from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 from security import grants, requests
-from security.jobs import JobNetwork, JobRole
+from security.jobs import ContainerNetwork, JobRole
 from security.roles import arn
 from stacks.operations.alarms import watch_model
 from stacks.operations.definitions.monitoring import monitoring
@@ -32,7 +32,7 @@ class Monitor(Construct):
         *,
         platform: WorkflowPlatform,
         contract: Mapping[str, Any],
-        network: JobNetwork,
+        network: ContainerNetwork,
         evaluate: Evaluate,
     ) -> None:
         super().__init__(scope, construct_id)

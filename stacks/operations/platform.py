@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from security.images import Image
@@ -30,6 +31,7 @@ class WorkflowPlatform:
     image: Image
     alerts: Alerts
     ledger: Ledger
+    watching: iam.IManagedPolicy
 
     def workflow(self, scope: Construct, name: str) -> Workflow:
         return Workflow(
@@ -38,6 +40,7 @@ class WorkflowPlatform:
             name=f"{self.settings.prefix}-{name}",
             key=self.keys.messages,
             logs=self.logs,
+            watching=self.watching,
         )
 
     def report(self, workflow: str) -> Report:

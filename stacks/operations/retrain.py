@@ -10,7 +10,6 @@ from constructs import Construct
 from security import grants
 from security.images import Image
 from security.jobs import JobNetwork
-from security.nag import acknowledge_wildcard
 from security.roles import arn
 from settings import Settings
 from stacks.operations.definitions.parts import Jobs, Release, Requests
@@ -152,12 +151,6 @@ class Retrain(Construct):
         grants.allow(role, ["ssm:PutParameter"], [deploy.champion.parameter_arn])
         # SageMaker encrypts the volumes of the endpoint's instances in its own account, by a grant.
         grants.encrypt_volumes(role, self._keys.models)
-        for pattern in (models, configs, packages):
-            acknowledge_wildcard(
-                role,
-                pattern,
-                reason="Runs name what they make anew each time; limited to the names of this deployment.",
-            )
 
 
 def _requests(settings: Settings, model: Model, image: Image) -> Requests:

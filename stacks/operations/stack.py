@@ -11,8 +11,9 @@ from constructs import Construct
 
 from security.functions import FunctionPlatform
 from security.images import Image
-from security.jobs import JobNetwork
+from security.jobs import ContainerNetwork
 from security.keys import KeyRing
+from security.workflows import WorkflowPolicy
 from settings import Settings
 from stacks.operations.alarms import watch, watch_endpoint
 from stacks.operations.alerts import Alerts
@@ -38,8 +39,8 @@ class OperationsStack(Stack):
         contract: Mapping[str, Any],
         keys: KeyRing,
         functions: FunctionPlatform,
-        training: JobNetwork,
-        serving: JobNetwork,
+        training: ContainerNetwork,
+        serving: ContainerNetwork,
         data: Data,
         model: Model,
         boundary: iam.IManagedPolicy,
@@ -88,6 +89,7 @@ class OperationsStack(Stack):
             image=image,
             alerts=self.alerts,
             ledger=self.ledger,
+            watching=WorkflowPolicy(self, "Workflows"),
         )
         self.monitor = Monitor(
             self,
