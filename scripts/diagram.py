@@ -192,9 +192,11 @@ class Assembly:
         }
 
     def grants(self) -> Iterator[Grant]:
-        for policy, properties in self.of_kind("AWS::IAM::Policy"):
+        for policy, properties in self.of_kind("AWS::IAM::ManagedPolicy"):
             roles = [
-                role for role in self.references(policy.stack, properties["Roles"]) if role in self.wearers
+                role
+                for role in self.references(policy.stack, properties.get("Roles", []))
+                if role in self.wearers
             ]
             for role in roles:
                 for statement in properties["PolicyDocument"]["Statement"]:

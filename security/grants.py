@@ -24,7 +24,7 @@ from aws_cdk import aws_sqs as sqs
 from security.roles import REGION
 
 _GIVEN: WeakKeyDictionary[iam.Role, set[str]] = WeakKeyDictionary()
-_POLICIES: WeakKeyDictionary[iam.Role, iam.ManagedPolicy] = WeakKeyDictionary()
+_POLICIES: WeakKeyDictionary[iam.Role, dict[str, iam.ManagedPolicy]] = WeakKeyDictionary()
 
 
 def allow(
@@ -33,26 +33,29 @@ def allow(
     resources: list[str],
     *,
     conditions: Mapping[str, Any] | None = None,
+    policy: str = "Permissions",
 ) -> None:
-    """The same twice is written once: reading and writing below one prefix both need the key, for example."""
+    """The same twice is written once: reading and writing below one prefix both need the key, for example.
+
+    policy  a role whose permissions do not fit into one (6,144 characters) has a second, named by its subject
+    """
     given = _GIVEN.setdefault(role, set())
     statement = repr((actions, resources, conditions))
     if statement not in given:
         given.add(statement)
-        _policy(role).add_statements(
+        _policy(role, policy).add_statements(
             iam.PolicyStatement(actions=actions, resources=resources, conditions=conditions)
         )
 
 
-def _policy(role: iam.Role) -> iam.ManagedPolicy:
+def _policy(role: iam.Role, name: str) -> iam.ManagedPolicy:
     """Below the role, so that what waits for the role waits for its permissions too."""
-    policy = _POLICIES.get(role)
-    if policy is None:
-        policy = iam.ManagedPolicy(
-            role, "Permissions", description=f"What {role.node.path} may do", roles=[role]
+    policies = _POLICIES.setdefault(role, {})
+    if name not in policies:
+        policies[name] = iam.ManagedPolicy(
+            role, name, description=f"What {role.node.path} may do", roles=[role]
         )
-        _POLICIES[role] = policy
-    return policy
+    return policies[name]
 
 
 def read_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.conftest import Assembly
 
-IDENTITY_POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+IDENTITY_POLICIES = ("AWS::IAM::ManagedPolicy",)  # no role has another: test_least_privilege.py
 RESOURCE_POLICIES = {
     "AWS::EC2::VPCEndpoint": "PolicyDocument",
     "AWS::KMS::Key": "KeyPolicy",

@@ -134,21 +134,17 @@ class Retrain(Construct):
         models = arn("sagemaker", f"model/{prefix}-*")
         configs = arn("sagemaker", f"endpoint-config/{prefix}-*")
         packages = arn("sagemaker", f"model-package/{group_name}/*")
-        grants.allow(role, ["sagemaker:AddTags", "sagemaker:CreateModel"], [models])
-        grants.allow(role, ["sagemaker:AddTags", "sagemaker:CreateEndpointConfig"], [configs])
-        grants.allow(
-            role,
-            ["sagemaker:UpdateEndpoint"],
-            [deploy.endpoint_arn, configs, deploy.baseline_config_arn],
-        )
-        grants.allow(role, ["sagemaker:DescribeEndpoint"], [deploy.endpoint_arn])
-        grants.allow(
-            role,
-            ["sagemaker:CreateModelPackage"],
-            [arn("sagemaker", f"model-package-group/{group_name}"), packages],
-        )
-        grants.allow(role, ["sagemaker:UpdateModelPackage"], [packages])
-        grants.allow(role, ["ssm:PutParameter"], [deploy.champion.parameter_arn])
+        group = arn("sagemaker", f"model-package-group/{group_name}")
+        for actions, resources in (
+            (["sagemaker:AddTags", "sagemaker:CreateModel"], [models]),
+            (["sagemaker:AddTags", "sagemaker:CreateEndpointConfig"], [configs]),
+            (["sagemaker:UpdateEndpoint"], [deploy.endpoint_arn, configs, deploy.baseline_config_arn]),
+            (["sagemaker:DescribeEndpoint"], [deploy.endpoint_arn]),
+            (["sagemaker:CreateModelPackage"], [group, packages]),
+            (["sagemaker:UpdateModelPackage"], [packages]),
+            (["ssm:PutParameter"], [deploy.champion.parameter_arn]),
+        ):
+            grants.allow(role, actions, resources, policy="Release")
         # SageMaker encrypts the volumes of the endpoint's instances in its own account, by a grant.
         grants.encrypt_volumes(role, self._keys.models)
 

@@ -125,7 +125,8 @@ class Schedules(Construct):
         if workflow.name not in self._roles:
             role = ServiceRole(
                 self,
-                "Starts" + "".join(word.capitalize() for word in workflow.name.split("-")),
+                # Without the profile: the same construct has the same path in each.
+                "Starts" + workflow.name.removeprefix(f"{self._prefix}-").capitalize(),
                 service="scheduler",
                 source_arn=arn("scheduler", f"schedule-group/{self._prefix}-schedules"),
             )

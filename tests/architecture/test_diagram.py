@@ -54,8 +54,8 @@ def test_document_without_a_marker_is_refused(drawn_from: diagram.Assembly) -> N
 
 
 def _policy_of(assembly: diagram.Assembly, unit: str) -> str:
-    for policy, properties in assembly.of_kind("AWS::IAM::Policy"):
-        roles = assembly.references(policy.stack, properties["Roles"])
+    for policy, properties in assembly.of_kind("AWS::IAM::ManagedPolicy"):
+        roles = assembly.references(policy.stack, properties.get("Roles", []))
         if any(assembly.wearers.get(role) == unit for role in roles):
             return policy.logical_id
     raise LookupError(f"no policy of {unit}")

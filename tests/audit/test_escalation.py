@@ -240,7 +240,7 @@ def test_a_way_among_our_roles_is_noticed(audited: dict[str, Templates]) -> None
     templates = copy.deepcopy(audited["production"])
     passing = [
         raw
-        for policy in templates.of("AWS::IAM::Policy")
+        for policy in templates.of("AWS::IAM::ManagedPolicy")
         for raw in listed(policy.get("PolicyDocument", "Statement"))
         if raw["Action"] == "iam:PassRole"
     ]

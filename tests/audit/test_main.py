@@ -49,9 +49,8 @@ Resources:
         - {ModelName: !GetAtt Model.ModelName, VariantName: all, InitialVariantWeight: 1}
 """
 LEDGER = """
-- rule: ANY
-  finding: ""
-  path: Any/Thing
+- rules: [ANY]
+  findings: [Any/Thing]
   reason: It answers nothing at all, which the audit has to say of it.
   proof: none
   review_by: 2026-12-01

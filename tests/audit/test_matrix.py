@@ -759,7 +759,7 @@ def _changed(assembly: Assembly, folder: Path, wide: dict[str, Any]) -> Template
     """The stacks with one statement more in the analyst's policy."""
     documents = {stack: copy.deepcopy(dict(template)) for stack, template in assembly.templates.items()}
     for logical_id, entry in documents["Data"]["Resources"].items():
-        if entry["Type"] == "AWS::IAM::Policy" and logical_id.startswith("QueriesAnalyst"):
+        if entry["Type"] == "AWS::IAM::ManagedPolicy" and logical_id.startswith("QueriesAnalyst"):
             entry["Properties"]["PolicyDocument"]["Statement"].append(wide)
     return _read(documents, assembly, folder)
 
@@ -789,7 +789,7 @@ def test_a_wider_grant_shows_as_the_row_that_it_widens(
 
 def test_rows_say_which_statement_allows(rows: Matrix) -> None:
     [invokes] = [row for row in rows if row.capability == "invoke"]
-    assert invokes.sources == ("Operations/Deploy/Client/DefaultPolicy#0",)
+    assert invokes.sources == ("Operations/Deploy/Client/Permissions#0",)
     assert invokes.address.startswith("Operations/DeployEndpoint")
 
 

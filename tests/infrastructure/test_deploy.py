@@ -16,7 +16,7 @@ def test_the_first_model_is_isolated_and_waits_for_its_roles_policy(sandbox: Any
     assert properties["EnableNetworkIsolation"] is True
     assert properties["VpcConfig"]["Subnets"] and properties["VpcConfig"]["SecurityGroupIds"]
     assert "ModelName" not in properties, "a name of ours would block its replacement"
-    policies = [name for name in model["DependsOn"] if template[name]["Type"] == "AWS::IAM::Policy"]
+    policies = [name for name in model["DependsOn"] if template[name]["Type"] == "AWS::IAM::ManagedPolicy"]
     assert policies, "SageMaker reads the artefact at once: without the policy the model cannot be made"
 
 
@@ -79,7 +79,7 @@ def test_the_champion_scales_with_requests_and_slowly_back(production: Any) -> N
 
 
 def test_clients_may_invoke_this_endpoint_and_nothing_else(sandbox: Any) -> None:
-    policies = sandbox.resources("AWS::IAM::Policy")
+    policies = sandbox.resources("AWS::IAM::ManagedPolicy")
     [policy] = [each for name, each in policies.items() if name.startswith("Operations/DeployClient")]
     [statement] = policy["PolicyDocument"]["Statement"]
     assert statement["Action"] == "sagemaker:InvokeEndpoint"

@@ -185,9 +185,9 @@ def test_the_machine_may_start_itself_and_nothing_else(sandbox: Any) -> None:
     machines = sandbox.resources("AWS::StepFunctions::StateMachine")
     roles = {properties["RoleArn"]["Fn::GetAtt"][0] for properties in machines.values()}
     starting = {}
-    for policy in sandbox.resources("AWS::IAM::Policy").values():
+    for policy in sandbox.resources("AWS::IAM::ManagedPolicy").values():
         for statement in policy["PolicyDocument"]["Statement"]:
-            for role in policy["Roles"]:
+            for role in policy.get("Roles", []):
                 if statement["Action"] == "states:StartExecution" and role.get("Ref") in roles:
                     starting[role["Ref"]] = str(statement["Resource"])
     [(role, resource)] = starting.items()
@@ -199,7 +199,7 @@ def test_the_machine_may_start_itself_and_nothing_else(sandbox: Any) -> None:
 def test_who_explains_reads_checkpoints_and_nothing_else_of_the_buckets(sandbox: Any) -> None:
     [policy] = [
         policy
-        for name, policy in sandbox.resources("AWS::IAM::Policy").items()
+        for name, policy in sandbox.resources("AWS::IAM::ManagedPolicy").items()
         if "StepsExplainFailureRole" in name
     ]
     s3 = [

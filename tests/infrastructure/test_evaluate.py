@@ -46,7 +46,7 @@ def test_a_registered_model_carries_its_evaluation_and_waits_for_approval(retrai
 
 
 def test_the_first_champion_is_read_by_its_exact_key(sandbox: Any) -> None:
-    policies = sandbox.resources("AWS::IAM::Policy")
+    policies = sandbox.resources("AWS::IAM::ManagedPolicy")
     [policy] = [each for name, each in policies.items() if name.startswith("Model/EvaluateRole")]
     read = [
         str(statement["Resource"])

@@ -206,7 +206,7 @@ def test_a_promotion_under_alarm_goes_back_before_the_champion_is_written(retrai
 def test_alarms_may_be_read_by_the_run_and_by_the_model_and_no_others(sandbox: Any) -> None:
     statements = [
         statement
-        for policy in sandbox.resources("AWS::IAM::Policy").values()
+        for policy in sandbox.resources("AWS::IAM::ManagedPolicy").values()
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Action"] == "cloudwatch:DescribeAlarms"
     ]

@@ -87,7 +87,7 @@ def test_the_built_in_algorithm_gets_prepared_files_and_only_what_it_knows(
 def test_the_training_role_reads_features_and_writes_its_run_and_nothing_else_in_the_lake(
     sandbox: Any,
 ) -> None:
-    policies = sandbox.resources("AWS::IAM::Policy")
+    policies = sandbox.resources("AWS::IAM::ManagedPolicy")
     [policy] = [each for name, each in policies.items() if name.startswith("Model/TrainRole")]
     written = [
         str(statement["Resource"])

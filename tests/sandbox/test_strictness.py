@@ -81,3 +81,29 @@ def test_access_log_arrives_as_long_as_the_log_bucket_s_policy_lets_it() -> None
     elsewhere = json.loads(json.dumps(limited).replace(source, "another-bucket"))
     s3.put_bucket_policy(Bucket=target, Policy=document(elsewhere))
     assert logs_of_one_call() == 0
+
+
+def test_policy_beyond_what_iam_takes_is_refused_and_white_space_does_not_count() -> None:
+    iam = account.client("iam")
+    actions = [f"sqs:{'x' * 90}{number:04}" for number in range(70)]
+    large = json.dumps(json.loads(document(allow(actions))), indent=200)
+    with pytest.raises(ClientError, match="Cannot exceed quota for PolicySize: 6144"):
+        iam.create_policy(PolicyName="large", PolicyDocument=large)
+    fits = json.dumps(json.loads(document(allow(actions[:50]))), indent=200)
+    arn = iam.create_policy(PolicyName="fits", PolicyDocument=fits)["Policy"]["Arn"]
+    with pytest.raises(ClientError, match="PolicySize"):
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=large)
+
+
+def test_eleventh_policy_of_a_role_is_refused_and_the_same_again_is_not() -> None:
+    iam = account.client("iam")
+    iam.create_role(RoleName="many", AssumeRolePolicyDocument=document())
+    text = document(allow("sqs:SendMessage"))
+    arns = [
+        iam.create_policy(PolicyName=f"many-{number}", PolicyDocument=text)["Policy"]["Arn"]
+        for number in range(11)
+    ]
+    for arn in (*arns[:10], arns[0]):
+        iam.attach_role_policy(RoleName="many", PolicyArn=arn)
+    with pytest.raises(ClientError, match="Cannot exceed quota for PoliciesPerRole: 10"):
+        iam.attach_role_policy(RoleName="many", PolicyArn=arns[10])

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from collections import Counter
+from typing import Any
 
 from tests.conftest import Assembly
 from tests.policies import identity_statements, text
+
+LARGEST_POLICY = 6144  # characters that IAM accepts, white space not counted
 
 # No narrower resource exists for these, says the IAM service authorization reference; each is acknowledged
 # to cdk-nag.
@@ -61,7 +65,9 @@ def test_no_action_is_a_wildcard(assembly: Assembly) -> None:
 
 def test_wildcard_action_is_noticed(production: Assembly) -> None:
     templates = copy.deepcopy(dict(production.templates))
-    policy = next(r for r in templates["Data"]["Resources"].values() if r["Type"] == "AWS::IAM::Policy")
+    policy = next(
+        r for r in templates["Data"]["Resources"].values() if r["Type"] == "AWS::IAM::ManagedPolicy"
+    )
     policy["Properties"]["PolicyDocument"]["Statement"][0]["Action"] = "s3:Get*"
     assert len(wildcard_actions(dataclasses.replace(production, templates=templates))) == 1
 
@@ -81,6 +87,33 @@ def test_everything_is_granted_only_where_nothing_narrower_exists(assembly: Asse
 
 def test_no_exception_is_left_over(assembly: Assembly) -> None:
     assert ON_EVERYTHING - actions_on_everything(assembly) == set()
+
+
+def test_no_role_has_an_inline_policy(assembly: Assembly) -> None:
+    """An inline policy has no versions, and these tests do not look at one."""
+    kinds = {r["Type"] for template in assembly.templates.values() for r in template["Resources"].values()}
+    assert "AWS::IAM::ManagedPolicy" in kinds
+    assert "AWS::IAM::Policy" not in kinds
+    assert not [name for name, role in assembly.resources("AWS::IAM::Role").items() if "Policies" in role]
+
+
+def spelled_out(policy: Any) -> Any:
+    """References as names, about as long as the ARNs that they stand for."""
+    match policy:
+        case list():
+            return [spelled_out(each) for each in policy]
+        case dict() if not any(key == "Ref" or key.startswith("Fn::") for key in policy):
+            return {key: spelled_out(value) for key, value in policy.items()}
+    return text(policy)
+
+
+def test_policies_fit_what_iam_takes(assembly: Assembly) -> None:
+    policies = assembly.resources("AWS::IAM::ManagedPolicy")
+    sizes = {name: len("".join(text(each["PolicyDocument"]).split())) for name, each in policies.items()}
+    assert [f"{name}: {size}" for name, size in sizes.items() if size > LARGEST_POLICY] == []
+    attached = Counter(role["Ref"] for each in policies.values() for role in each.get("Roles", []))
+    for name, role in assembly.resources("AWS::IAM::Role").items():
+        assert len(role.get("ManagedPolicyArns", [])) + attached[name.partition("/")[2]] <= 10, name
 
 
 def test_no_role_uses_a_policy_that_aws_manages(assembly: Assembly) -> None:

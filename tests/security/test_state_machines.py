@@ -77,7 +77,7 @@ def test_whatever_a_run_makes_carries_the_tags_of_its_stage(assembly: Any) -> No
 def test_every_role_that_is_passed_may_be_passed_and_only_to_sagemaker(assembly: Any) -> None:
     statements = [
         statement
-        for policy in assembly.resources("AWS::IAM::Policy").values()
+        for policy in assembly.resources("AWS::IAM::ManagedPolicy").values()
         for statement in policy["PolicyDocument"]["Statement"]
         if statement["Action"] == "iam:PassRole"
     ]
