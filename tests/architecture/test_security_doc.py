@@ -178,6 +178,23 @@ def test_gaps_that_settings_and_grants_leave_are_still_there() -> None:
     assert len(writers) == 7, "docs/security.md tells their number"
 
 
+@pytest.mark.parametrize(
+    ("access", "roles"),
+    [
+        pytest.param("read | stream Data/Ingest/Stream |", 1, id="threat 7: the stream"),
+        pytest.param("read | bucket Data/Lake/Landing: landing/* |", 1, id="threat 7: landing files"),
+        pytest.param("read | bucket Data/Lake/Raw: errors/* |", 1, id="threat 7: errors"),
+        pytest.param("read | bucket Data/Lake/Raw: redriven/* |", 0, id="threat 7: sent again"),
+        pytest.param("read | secret Data/Ingest/TokenKey |", 2, id="threat 8: the key of tokens"),
+        pytest.param("invoke | endpoint Operations/Deploy/Endpoint |", 1, id="threat 10: the endpoint"),
+        pytest.param("write | endpoint Operations/Deploy/Endpoint |", 1, id="threat 11: what is served"),
+        pytest.param("write | parameter Operations/Deploy/Champion |", 1, id="threat 11: the champion"),
+    ],
+)
+def test_as_many_roles_as_the_page_says(access: str, roles: int) -> None:
+    assert len({line.split(" | ")[0] for line in ACCESS if f" | {access}" in line}) == roles
+
+
 def test_every_command_is_a_target_of_make() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     named = set(re.findall(r"`make ([a-z-]+)", SPOKEN))
