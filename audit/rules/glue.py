@@ -71,7 +71,6 @@ JOB_TIMED = Rule(
     severity=Severity.LOW,
     rationale="The default lets a job that hangs be billed for hours or days.",
     fix="Give the job a Timeout (minutes) near its usual run time.",
-    controls=("NIST SC-5",),
     find=lacking(JOB, has=_has_timeout, says="no Timeout; give the minutes after which the run is ended"),
 )
 JOB_RETRIES = Rule(

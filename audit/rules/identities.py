@@ -152,6 +152,5 @@ SOURCE_SENT = Rule(
     severity=Severity.MEDIUM,
     rationale="The service is locked out of the role; what needs it fails, and not before it is deployed.",
     fix="Leave the condition out for this service, and grant its role nothing but its one task.",
-    controls=("NIST AC-3",),
     find=_source_never_sent,
 )

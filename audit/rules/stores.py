@@ -120,7 +120,7 @@ BUCKET_VERSIONED = Rule(
     severity=Severity.LOW,
     rationale="Training data or a model that is written over is gone, and with it every way to repeat a run.",
     fix="Set VersioningConfiguration.Status to Enabled.",
-    controls=("Security Hub S3.14", "NIST CP-9"),
+    controls=("Security Hub S3.14", "NIST CP-9", "MLSEC03-BP02"),
     find=lacking(
         BUCKET, has=_is_versioned, says="not versioned; set VersioningConfiguration.Status to Enabled"
     ),
@@ -140,7 +140,7 @@ BUCKET_NOT_OPEN = Rule(
     severity=Severity.CRITICAL,
     rationale="Principal * without a condition is the whole world.",
     fix="Name the principals, or limit them with aws:PrincipalOrgID or a VPC endpoint.",
-    controls=("FSBP S3.2", "NIST AC-3"),
+    controls=("FSBP S3.2", "FSBP S3.3", "NIST AC-3"),
     find=open_to_everybody(BUCKET_POLICY),
 )
 TABLE_KEYED = Rule(

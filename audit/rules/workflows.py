@@ -243,7 +243,7 @@ ISOLATED = Rule(
     rationale="Code in a container (and every package in it) may send data out, unless SageMaker "
     "isolates it.",
     fix=_NAMED_FIELD,
-    controls=("NIST SC-7", "NIST AC-4", "MLSEC04-BP01"),
+    controls=("FSBP SageMaker.5", "NIST SC-7", "NIST AC-4", "MLSEC04-BP01"),
     find=_asked(ISOLATION, _is_on, "set it to true"),
 )
 ENCRYPTED_BETWEEN = Rule(
@@ -262,7 +262,7 @@ ENDS = Rule(
     severity=Severity.MEDIUM,
     rationale="A job that hangs costs money by the second until somebody sees it.",
     fix="Give StoppingCondition.MaxRuntimeInSeconds; the state of a transform job needs TimeoutSeconds.",
-    controls=("NIST SC-5",),
+    controls=("MLCOST04-BP08",),
     find=_transform_without_end,
 )
 RETRIED = Rule(
@@ -305,7 +305,7 @@ LOGGED = Rule(
     severity=Severity.MEDIUM,
     rationale="The history of an execution is gone after 90 days, and of an express one there is none.",
     fix="Set LoggingConfiguration.Level to ALL, ERROR or FATAL.",
-    controls=("FSBP StepFunctions.1", "NIST AU-2"),
+    controls=("FSBP StepFunctions.1", "NIST AU-2", "NIST AU-12"),
     find=lacking(MACHINE, has=_is_logged, says="logging is off; set LoggingConfiguration.Level"),
 )
 NO_DATA_LOGGED = Rule(
@@ -336,7 +336,7 @@ READABLE = Rule(
     rationale="A definition that is loaded from elsewhere, or is no JSON, may start anything; no rule "
     "can look into it.",
     fix="Put the definition into the template (DefinitionString).",
-    controls=("NIST CM-2",),
+    controls=("NIST CM-2", "NIST CM-3"),
     find=_unreadable,
 )
 CAPTURES = Rule(
@@ -345,6 +345,6 @@ CAPTURES = Rule(
     severity=Severity.LOW,
     rationale="A new model would end the captures, and with them every look for drift.",
     fix=_NAMED_FIELD,
-    controls=("NIST AU-2",),
+    controls=("NIST AU-12", "MLOPS06-BP02", "MLPERF06-BP03"),
     find=_asked({CONFIG: ("DataCaptureConfig", "EnableCapture")}, _captures, "set it to true"),
 )
