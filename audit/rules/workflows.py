@@ -250,8 +250,8 @@ ENCRYPTED_BETWEEN = Rule(
     id="ML-SFN-05",
     title="Traffic between the containers of a job is encrypted",
     severity=Severity.MEDIUM,
-    rationale="As soon as a job has a second instance, gradients and shuffled data travel between them "
-    "in plain.",
+    rationale="As soon as a job has a second instance, weights and whatever the code exchanges travel "
+    "between them in plain.",
     fix=_NAMED_FIELD,
     controls=("NIST SC-8", "MLSEC04-BP02"),
     find=_asked(BETWEEN_CONTAINERS, _is_on, "set it to true"),
@@ -286,7 +286,8 @@ TIMED = Rule(
     id="ML-SFN-09",
     title="Tasks have a time limit",
     severity=Severity.LOW,
-    rationale="The default is 99999999 seconds: a task whose answer is lost blocks its run for three years.",
+    rationale="The default is 99999999 seconds: a task whose answer is lost blocks its run for the year that "
+    "one may last.",
     fix="Give the state TimeoutSeconds.",
     find=_without_timeout,
 )
