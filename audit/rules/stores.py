@@ -50,7 +50,7 @@ def _encrypts(default: Any) -> bool:
 
 
 def _without_key(templates: Templates) -> Iterator[Hit]:
-    """S3 writes access logs into no bucket with a KMS key, so those that receive them are left out."""
+    """S3 documents no KMS key for a bucket that receives access logs, so those are left out."""
     receivers = {
         str(bucket.get("LoggingConfiguration", "DestinationBucketName")) for bucket in templates.of(BUCKET)
     }
