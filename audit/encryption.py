@@ -467,7 +467,7 @@ def _unrotated(templates: Templates) -> Iterator[Finding]:
                 subject="EnableKeyRotation",
                 message="the key is never rotated: what it has encrypted shares one key for good",
                 fix="set EnableKeyRotation to true",
-                controls=("FSBP KMS.4",),
+                controls=("Security Hub KMS.4",),
             )
 
 
@@ -593,7 +593,7 @@ def _bucket(world: _World, thing: _Thing) -> Iterator[Store]:
         key,
         LOW if is_target else MEDIUM,
         note=note if keeper == "aws owned" else "",
-        controls=("FSBP S3.17",),
+        controls=("Security Hub S3.17",),
     )
 
 

@@ -57,18 +57,19 @@ TARGETS = Rule(
     id="ML-EVB-01",
     title="Targets of rules have a dead-letter queue",
     severity=Severity.LOW,
-    rationale="An event that cannot be delivered within a day is gone, and nobody knows that it was there.",
+    rationale="An event that cannot be delivered within a day is gone; only a metric counts it.",
     fix="Give the target a DeadLetterConfig.",
-    controls=("NIST SI-11",),
+    controls=("NIST CA-7", "NIST SC-24"),
     find=_targets,
 )
 SCHEDULES = Rule(
     id="ML-EVB-02",
     title="Schedules have a dead-letter queue",
     severity=Severity.LOW,
-    rationale="A start that fails (throttled, a right missing) is dropped after its retries without a trace.",
+    rationale="A start that fails (throttled, a right missing) is dropped after its retries; only a metric "
+    "counts it.",
     fix="Give the schedule's target a DeadLetterConfig.",
-    controls=("NIST SI-11",),
+    controls=("NIST CA-7", "NIST SC-24"),
     find=lacking(
         "AWS::Scheduler::Schedule", has=_has_queue, says="no dead-letter queue; give Target.DeadLetterConfig"
     ),
@@ -81,6 +82,5 @@ ACCOUNT_NOT_ASKED = Rule(
     "its examples for queues ask for aws:SourceArn alone, and policies of topics for it may hold no "
     "condition (Using resource-based policies). Events, dead letters too, are lost in silence.",
     fix="Ask for aws:SourceArn alone (the ARN of the rule holds the account), of a topic for nothing.",
-    controls=("NIST SI-11",),
     find=_account_asked,
 )

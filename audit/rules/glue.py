@@ -71,7 +71,6 @@ JOB_TIMED = Rule(
     severity=Severity.LOW,
     rationale="The default lets a job that hangs be billed for hours or days.",
     fix="Give the job a Timeout (minutes) near its usual run time.",
-    controls=("NIST SC-5",),
     find=lacking(JOB, has=_has_timeout, says="no Timeout; give the minutes after which the run is ended"),
 )
 JOB_RETRIES = Rule(
@@ -91,7 +90,7 @@ S3_ENCRYPTED = Rule(
     id="ML-GLUE-05",
     title="Security configurations encrypt what jobs write to S3",
     severity=Severity.MEDIUM,
-    rationale="A job writes with AWS's key, or none, when its configuration does not name one.",
+    rationale="A job writes with the bucket's key, or S3's own, when its configuration does not name one.",
     fix="Set S3Encryptions to SSE-KMS with an own key.",
     controls=("NIST SC-28", "MLSEC03-BP02"),
     find=lacking(

@@ -12,11 +12,9 @@ from audit.templates import Templates
 # Service -> who says that it does not send aws:SourceAccount or aws:SourceArn when it takes on a role. AWS
 # has no list of its own; a condition would lock these services out.
 WITHOUT_SOURCE: Mapping[str, str] = {
-    "cloudtrail.amazonaws.com": "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/"
-    "cloudtrail-required-policy-for-cloudwatch-logs.html",
+    "cloudtrail.amazonaws.com": "https://github.com/prowler-cloud/prowler/issues/4714",
     "ec2.amazonaws.com": "https://github.com/prowler-cloud/prowler/issues/2810",
     "elastictranscoder.amazonaws.com": "https://github.com/prowler-cloud/prowler/issues/4714",
-    "transcribe.amazonaws.com": "https://github.com/prowler-cloud/prowler/issues/4714",
 }
 
 
@@ -152,6 +150,5 @@ SOURCE_SENT = Rule(
     severity=Severity.MEDIUM,
     rationale="The service is locked out of the role; what needs it fails, and not before it is deployed.",
     fix="Leave the condition out for this service, and grant its role nothing but its one task.",
-    controls=("NIST AC-3",),
     find=_source_never_sent,
 )

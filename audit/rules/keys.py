@@ -112,7 +112,7 @@ ROTATED = Rule(
     rationale="One generation of key material for everything that was ever encrypted is one loss for "
     "everything.",
     fix="Set EnableKeyRotation to true.",
-    controls=("FSBP KMS.4", "NIST SC-12"),
+    controls=("Security Hub KMS.4", "NIST SC-12"),
     find=lacking(KEY, has=_is_rotated, says="rotation is off; set EnableKeyRotation to true"),
 )
 CLOSED = Rule(
@@ -140,7 +140,7 @@ SERVICE_TIED = Rule(
     rationale="A service acts for every customer: without the source of the call, also on behalf of a "
     "stranger.",
     fix="Add a condition on aws:SourceAccount, aws:SourceArn, kms:ViaService or the encryption context.",
-    controls=("NIST AC-4",),
+    controls=("NIST AC-3",),
     find=_service_without_source,
 )
 SOURCE_SENT = Rule(
@@ -150,6 +150,5 @@ SOURCE_SENT = Rule(
     rationale="It sends none to encrypted topics (SNS Developer Guide, key management): every event is lost, "
     "and nothing but a metric says so.",
     fix="Narrow by kms:EncryptionContext:aws:sns:topicArn, instead of aws:SourceAccount or aws:SourceArn.",
-    controls=("NIST SI-11",),
     find=_source_never_sent,
 )

@@ -44,8 +44,8 @@ TOPIC_KEYED = Rule(
     id="ML-SNS-01",
     title="Topics are encrypted with an own key",
     severity=Severity.LOW,
-    rationale="Without a key messages lie in plain on AWS's disks; with AWS's key alarms cannot even "
-    "publish.",
+    rationale="Without a key only AWS's own encryption of disks protects messages, and nobody can take it "
+    "away or watch it; with AWS's key alarms cannot even publish.",
     fix="Give the topic a KmsMasterKeyId.",
     controls=("Security Hub SNS.1", "NIST SC-28"),
     find=lacking(
@@ -68,7 +68,7 @@ TOPIC_CLOSED = Rule(
     title="Topics are not open to everybody",
     severity=Severity.CRITICAL,
     rationale="Everybody could read alarms, or send false ones.",
-    fix="Name the principals, or limit them with aws:SourceArn or aws:SourceOwner.",
+    fix="Name the principals, or limit them with aws:SourceArn or aws:SourceAccount.",
     controls=("FSBP SNS.4", "NIST AC-3"),
     find=open_to_everybody(TOPIC_POLICY),
 )

@@ -83,7 +83,7 @@ INGRESS = Rule(
     severity=Severity.HIGH,
     rationale="Every address of the internet may try, the day that a route exists.",
     fix="Name the security group or the range that calls.",
-    controls=("NIST SC-7", "NIST AC-4"),
+    controls=("FSBP EC2.18", "FSBP EC2.19", "NIST SC-7", "NIST AC-4"),
     find=_world("Ingress", lambda what: f"lets in {what}; name the group or range that calls"),
 )
 EGRESS = Rule(

@@ -34,8 +34,9 @@ class Rule:
     """
     rationale  what goes wrong without it
     fix        what to change
-    controls   ids of the same demand elsewhere: `FSBP` (AWS Foundational Security Best Practices), `Security
-               Hub` (its controls outside of FSBP), `NIST` (800-53 r5), `MLSEC` (Well-Architected ML lens)
+    controls   ids of the same demand elsewhere, of the catalogues in audit/rules/frameworks.py: `FSBP` (AWS
+               Foundational Security Best Practices), `Security Hub` (its controls outside of FSBP), `NIST`
+               (800-53 r5), `ML...` (Well-Architected ML lens)
     find       yields where the rule does not hold
     """
 

@@ -76,7 +76,7 @@ CAPTURED = Rule(
     severity=Severity.LOW,
     rationale="Without captures neither drift nor a wrong answer can be looked into afterwards.",
     fix="Give the endpoint configuration a DataCaptureConfig with EnableCapture.",
-    controls=("NIST AU-2",),
+    controls=("NIST AU-12", "MLOPS06-BP02", "MLPERF06-BP03"),
     find=lacking(
         CONFIG, has=_captures, says="no data capture; give DataCaptureConfig with EnableCapture true"
     ),
@@ -111,7 +111,7 @@ NOTEBOOK_KEYED = Rule(
     severity=Severity.MEDIUM,
     rationale="Data sets that people explore stay on the notebook's volume.",
     fix="Give the notebook a KmsKeyId.",
-    controls=("NIST SC-28", "MLSEC03-BP02"),
+    controls=("Security Hub SageMaker.21", "NIST SC-28", "MLSEC03-BP02"),
     find=lacking(
         NOTEBOOK,
         has=lambda notebook: is_own_key(notebook.get("KmsKeyId")),
@@ -124,7 +124,7 @@ NOTEBOOK_NO_ROOT = Rule(
     severity=Severity.MEDIUM,
     rationale="Root can undo what the start-up scripts set up: proxies, logging, blocked addresses.",
     fix="Set RootAccess to Disabled.",
-    controls=("FSBP SageMaker.3", "NIST AC-6", "MLSEC03-BP01"),
+    controls=("FSBP SageMaker.3", "NIST AC-6", "MLSEC03-BP02"),
     find=lacking(
         NOTEBOOK,
         has=lambda notebook: notebook.get("RootAccess") == "Disabled",

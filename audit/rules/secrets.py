@@ -40,7 +40,7 @@ NOT_PLAIN = Rule(
     severity=Severity.HIGH,
     rationale="A String parameter is readable to everybody who may read parameters or the template.",
     fix="Keep it in Secrets Manager, and let the parameter hold its ARN at most.",
-    controls=("NIST IA-5", "NIST SC-28"),
+    controls=("NIST IA-5", "NIST SC-28", "MLSEC03-BP02"),
     find=_plain_secrets,
 )
 KEYED = Rule(

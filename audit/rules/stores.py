@@ -50,7 +50,7 @@ def _encrypts(default: Any) -> bool:
 
 
 def _without_key(templates: Templates) -> Iterator[Hit]:
-    """S3 writes access logs into no bucket with a KMS key, so those that receive them are left out."""
+    """S3 documents no KMS key for a bucket that receives access logs, so those are left out."""
     receivers = {
         str(bucket.get("LoggingConfiguration", "DestinationBucketName")) for bucket in templates.of(BUCKET)
     }
@@ -120,7 +120,7 @@ BUCKET_VERSIONED = Rule(
     severity=Severity.LOW,
     rationale="Training data or a model that is written over is gone, and with it every way to repeat a run.",
     fix="Set VersioningConfiguration.Status to Enabled.",
-    controls=("Security Hub S3.14", "NIST CP-9"),
+    controls=("Security Hub S3.14", "NIST CP-9", "MLSEC03-BP02"),
     find=lacking(
         BUCKET, has=_is_versioned, says="not versioned; set VersioningConfiguration.Status to Enabled"
     ),
@@ -140,7 +140,7 @@ BUCKET_NOT_OPEN = Rule(
     severity=Severity.CRITICAL,
     rationale="Principal * without a condition is the whole world.",
     fix="Name the principals, or limit them with aws:PrincipalOrgID or a VPC endpoint.",
-    controls=("FSBP S3.2", "NIST AC-3"),
+    controls=("FSBP S3.2", "FSBP S3.3", "NIST AC-3"),
     find=open_to_everybody(BUCKET_POLICY),
 )
 TABLE_KEYED = Rule(

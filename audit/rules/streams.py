@@ -92,9 +92,9 @@ FAILED_KEPT = Rule(
     id="ML-FH-03",
     title="Firehose keeps apart what it could not deliver",
     severity=Severity.MEDIUM,
-    rationale="Records that failed land between the good ones, or are lost when the transform is at fault.",
+    rationale="Without a prefix of their own, records that failed land below that of the good ones.",
     fix="Give the destination an ErrorOutputPrefix, or a backup of all records.",
-    controls=("NIST SI-11",),
+    controls=("NIST SC-24",),
     find=_each_destination(_keeps_failed, "neither ErrorOutputPrefix nor a backup; give one"),
 )
 DELIVERY_LOGGED = Rule(
@@ -103,7 +103,7 @@ DELIVERY_LOGGED = Rule(
     severity=Severity.LOW,
     rationale="Without a log a missing right or a wrong key shows only in data that does not come.",
     fix="Set CloudWatchLoggingOptions.Enabled with a log group and a log stream.",
-    controls=("NIST AU-2",),
+    controls=("NIST AU-2", "NIST AU-12"),
     find=_each_destination(_is_logged, "no log; set CloudWatchLoggingOptions.Enabled"),
 )
 STREAM_KEYED = Rule(

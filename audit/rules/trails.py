@@ -38,7 +38,7 @@ EVERYWHERE = Rule(
     severity=Severity.MEDIUM,
     rationale="Who has stolen a credential works in a Region where nobody looks.",
     fix="Set IsMultiRegionTrail to true.",
-    controls=("FSBP CloudTrail.1", "NIST AU-2"),
+    controls=("FSBP CloudTrail.1", "NIST AU-2", "NIST AU-12"),
     find=lacking(
         TRAIL,
         has=lambda trail: is_on(trail.get("IsMultiRegionTrail")),

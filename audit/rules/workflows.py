@@ -243,15 +243,15 @@ ISOLATED = Rule(
     rationale="Code in a container (and every package in it) may send data out, unless SageMaker "
     "isolates it.",
     fix=_NAMED_FIELD,
-    controls=("NIST SC-7", "NIST AC-4", "MLSEC04-BP01"),
+    controls=("FSBP SageMaker.5", "NIST SC-7", "NIST AC-4", "MLSEC04-BP01"),
     find=_asked(ISOLATION, _is_on, "set it to true"),
 )
 ENCRYPTED_BETWEEN = Rule(
     id="ML-SFN-05",
     title="Traffic between the containers of a job is encrypted",
     severity=Severity.MEDIUM,
-    rationale="As soon as a job has a second instance, gradients and shuffled data travel between them "
-    "in plain.",
+    rationale="As soon as a job has a second instance, weights and whatever the code exchanges travel "
+    "between them in plain.",
     fix=_NAMED_FIELD,
     controls=("NIST SC-8", "MLSEC04-BP02"),
     find=_asked(BETWEEN_CONTAINERS, _is_on, "set it to true"),
@@ -262,7 +262,7 @@ ENDS = Rule(
     severity=Severity.MEDIUM,
     rationale="A job that hangs costs money by the second until somebody sees it.",
     fix="Give StoppingCondition.MaxRuntimeInSeconds; the state of a transform job needs TimeoutSeconds.",
-    controls=("NIST SC-5",),
+    controls=("MLCOST04-BP08",),
     find=_transform_without_end,
 )
 RETRIED = Rule(
@@ -286,7 +286,8 @@ TIMED = Rule(
     id="ML-SFN-09",
     title="Tasks have a time limit",
     severity=Severity.LOW,
-    rationale="The default is 99999999 seconds: a task whose answer is lost blocks its run for three years.",
+    rationale="The default is 99999999 seconds: a task whose answer is lost blocks its run for the year that "
+    "one may last.",
     fix="Give the state TimeoutSeconds.",
     find=_without_timeout,
 )
@@ -305,7 +306,7 @@ LOGGED = Rule(
     severity=Severity.MEDIUM,
     rationale="The history of an execution is gone after 90 days, and of an express one there is none.",
     fix="Set LoggingConfiguration.Level to ALL, ERROR or FATAL.",
-    controls=("FSBP StepFunctions.1", "NIST AU-2"),
+    controls=("FSBP StepFunctions.1", "NIST AU-2", "NIST AU-12"),
     find=lacking(MACHINE, has=_is_logged, says="logging is off; set LoggingConfiguration.Level"),
 )
 NO_DATA_LOGGED = Rule(
@@ -336,7 +337,7 @@ READABLE = Rule(
     rationale="A definition that is loaded from elsewhere, or is no JSON, may start anything; no rule "
     "can look into it.",
     fix="Put the definition into the template (DefinitionString).",
-    controls=("NIST CM-2",),
+    controls=("NIST CM-2", "NIST CM-3"),
     find=_unreadable,
 )
 CAPTURES = Rule(
@@ -345,6 +346,6 @@ CAPTURES = Rule(
     severity=Severity.LOW,
     rationale="A new model would end the captures, and with them every look for drift.",
     fix=_NAMED_FIELD,
-    controls=("NIST AU-2",),
+    controls=("NIST AU-12", "MLOPS06-BP02", "MLPERF06-BP03"),
     find=_asked({CONFIG: ("DataCaptureConfig", "EnableCapture")}, _captures, "set it to true"),
 )

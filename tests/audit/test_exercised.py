@@ -124,3 +124,12 @@ def test_every_explanation_covers_a_grant_of_our_stacks(audited: dict[str, Templ
     for templates in audited.values():
         found = exercised.check(templates, [], explanations)
         assert [one.message for one in found if one.rule == exercised.STALE] == []
+
+
+def test_every_explanation_names_roles_and_a_page_or_a_file_of_ours() -> None:
+    """One for every role would answer for a permission that somebody adds to another role later."""
+    hosts = ("https://docs.aws.amazon.com/", "https://hadoop.apache.org/docs/")
+    for one in exercised.read_explanations(EXPLANATIONS):
+        assert "*" not in one.roles, one
+        is_a_file = (EXPLANATIONS.parents[1] / one.source).is_file()
+        assert is_a_file or (one.source.startswith(hosts) and one.source.endswith(".html")), one
