@@ -71,11 +71,14 @@ def list_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
     allow(role, ["s3:ListBucket"], [bucket.bucket_arn], conditions={"StringLike": {"s3:prefix": below}})
 
 
-def write_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
-    """Add objects below `prefix`. Earlier versions stay: the buckets are versioned."""
-    _on_objects(role, bucket, prefix, ["s3:PutObject", "s3:AbortMultipartUpload"])
-    # Uploads in parts are decrypted part by part when they are put together.
-    _use_bucket_key(role, bucket, ["kms:GenerateDataKey", "kms:Decrypt"])
+def write_objects(role: iam.Role, bucket: s3.IBucket, prefix: str, *, in_parts: bool = False) -> None:
+    """Add objects below `prefix`. Earlier versions stay: the buckets are versioned.
+
+    in_parts  for who uploads large files: parts are decrypted one by one when they are put together, and
+              taken away when the upload fails
+    """
+    _on_objects(role, bucket, prefix, ["s3:PutObject", *(["s3:AbortMultipartUpload"] if in_parts else [])])
+    _use_bucket_key(role, bucket, ["kms:GenerateDataKey", *(["kms:Decrypt"] if in_parts else [])])
 
 
 def delete_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:

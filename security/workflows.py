@@ -120,14 +120,8 @@ class Workflow(Construct):
         return machine
 
     def let_start(self, role: iam.Role) -> None:
-        """Start executions, whose input is encrypted on the caller's behalf."""
+        """Start executions; their input is encrypted with the rights of the state machine's own role."""
         grants.allow(role, ["states:StartExecution"], [self.arn])
-        grants.allow(
-            role,
-            ["kms:Decrypt", "kms:GenerateDataKey"],
-            [self._key.key_arn],
-            conditions={"StringEquals": {"kms:EncryptionContext:aws:states:stateMachineArn": self.arn}},
-        )
 
     def let_invoke(self, *function_arns: str) -> None:
         grants.allow(self.role, ["lambda:InvokeFunction"], list(function_arns))

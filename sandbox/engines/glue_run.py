@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sandbox.engines.glue import JobRun
 
 _SHIMS = Path(__file__).parents[1] / "shims"
+_S3A_REGION = "spark.hadoop.fs.s3a.endpoint.region"
 _VERSIONS = {"5.1": "3.5.6", "5.0": "3.5.4"}  # the sandbox runs both on 3.5.6
 _SERVICE = "glue.amazonaws.com"
 
@@ -164,6 +165,11 @@ def _network(run: JobRun, credentials: Any) -> Iterator[Any]:
     if not names:
         yield None
         return
+    if _S3A_REGION not in _conf(run.arguments.get("--conf")):
+        raise RunError(
+            f"S3A asks us-east-2 which Region a bucket is in, to which there is no way from the VPC: "
+            f"give the job --conf {_S3A_REGION}=<Region>"
+        )
     glue = credentials.client("glue")
     found = [glue.get_connection(Name=name)["Connection"] for name in names]
     places = [

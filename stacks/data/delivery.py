@@ -87,7 +87,7 @@ class Delivery(Construct):
 
     def _let_write(self, bucket: s3.IBucket) -> None:
         for prefix in WRITTEN:
-            grants.write_objects(self.role, bucket, prefix)
+            grants.write_objects(self.role, bucket, prefix, in_parts=True)
         grants.allow(
             self.role,
             ["s3:GetBucketLocation", "s3:ListBucketMultipartUploads"],

@@ -64,7 +64,7 @@ class Ingest(Construct):
         self.producer = PersonRole(self, "Producer", path=f"/{settings.prefix}/producers/")
         grants.put_records(self.producer, self.stream, keys.stream)
         self.uploader = PersonRole(self, "Uploader", path=f"/{settings.prefix}/{UPLOADERS}/")
-        grants.write_objects(self.uploader, lake.landing, "landing/")
+        grants.write_objects(self.uploader, lake.landing, "landing/", in_parts=True)
 
     def _token_key(self) -> secretsmanager.CfnSecret:
         """L1: the L2 adds `kms:GenerateDataKey*` for the whole account to the key's policy."""

@@ -13,7 +13,7 @@ from constructs import Construct
 import bundles
 from security import grants
 from security.logs import LogKeeping, PrivateLogGroup
-from security.roles import ServiceRole, arn
+from security.roles import REGION, ServiceRole, arn
 from settings import TransformSettings
 
 
@@ -62,6 +62,8 @@ class Job(Construct):
             ),
             default_arguments={
                 "--job-language": "python",
+                # Without it S3A asks us-east-2 first, to which there is no way from the VPC.
+                "--conf": f"spark.hadoop.fs.s3a.endpoint.region={REGION}",
                 "--job-bookmark-option": "job-bookmark-disable",
                 "--extra-py-files": platform.packages.s3_object_url,
                 "--custom-logGroup-prefix": log_prefix,

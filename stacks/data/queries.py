@@ -91,7 +91,7 @@ class Queries(Construct):
         # Scores of batch transforms, and answers of one's own queries.
         grants.read_objects(self.analyst, lake.results, "bulk_scores/")
         grants.read_objects(self.analyst, lake.results, "results/")
-        grants.write_objects(self.analyst, lake.results, "results/")
+        grants.write_objects(self.analyst, lake.results, "results/", in_parts=True)
         grants.allow(self.analyst, ["s3:GetBucketLocation"], [lake.results.bucket_arn])
 
 

@@ -181,7 +181,7 @@ def _allow(
 def _write_as_spark(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
     """Spark writes aside, lists what it wrote and moves it: that takes all three."""
     grants.read_objects(role, bucket, prefix)
-    grants.write_objects(role, bucket, prefix)
+    grants.write_objects(role, bucket, prefix, in_parts=True)
     grants.delete_objects(role, bucket, prefix)
     # Before it makes a folder it asks whether the one above is a file; a refusal would end the job.
     grants.allow(role, ["s3:GetObject"], [bucket.arn_for_objects(prefix.rstrip("/"))])

@@ -60,7 +60,7 @@ class Evaluate(Construct):
         self.role.read_file(self.baseline_model)
         grants.read_objects(self.role, features, "features/")
         grants.read_objects(self.role, models, "runs/")
-        grants.write_objects(self.role, models, "runs/")
+        grants.write_objects(self.role, models, "runs/", in_parts=True)
         self.group = sagemaker.CfnModelPackageGroup(
             self,
             "Group",

@@ -60,13 +60,13 @@ class Train(Construct):
         )
         # The manifest lies in the run's folder, and so does what the Prepare job wrote.
         grants.read_objects(self.role, models, "runs/")
-        grants.write_objects(self.role, models, "runs/")
+        grants.write_objects(self.role, models, "runs/", in_parts=True)
         if self._is_script:
             self._code = s3_assets.Asset(self, "Source", path=str(source))
             self.role.read_file(self._code)
             grants.read_objects(self.role, features, "features/")
             grants.read_objects(self.role, models, "checkpoints/")
-            grants.write_objects(self.role, models, "checkpoints/")
+            grants.write_objects(self.role, models, "checkpoints/", in_parts=True)
 
     @property
     def max_seconds(self) -> int:

@@ -119,9 +119,9 @@ class Deploy(Construct):
         )
         role.read_file(baseline_model)
         grants.read_objects(role, self._lake.models, "runs/")
-        grants.write_objects(role, self._lake.captures, "captures/")
+        grants.write_objects(role, self._lake.captures, "captures/", in_parts=True)
         grants.read_objects(role, self._lake.features, "features/")
-        grants.write_objects(role, self._lake.results, "bulk_scores/")
+        grants.write_objects(role, self._lake.results, "bulk_scores/", in_parts=True)
         return role
 
     def _model(

@@ -71,7 +71,7 @@ class Monitor(Construct):
         # The champion's statistics; the manifests that the plan wrote.
         grants.read_objects(role, lake.models, "runs/")
         grants.read_objects(role, lake.models, "monitor/")
-        grants.write_objects(role, lake.models, "monitor/")
+        grants.write_objects(role, lake.models, "monitor/", in_parts=True)
         return role
 
     def _request(self, programs: s3_assets.Asset) -> dict[str, Any]:

@@ -137,6 +137,8 @@ def test_jobs_run_one_at_a_time_in_the_vpc_without_bookmarks(assembly: Assembly)
         assert job["MaxRetries"] == 0, "the state machine retries"
         assert job["Timeout"] <= 480
         assert job["DefaultArguments"]["--job-bookmark-option"] == "job-bookmark-disable"
+        region = {"Fn::Join": ["", ["spark.hadoop.fs.s3a.endpoint.region=", {"Ref": "AWS::Region"}]]}
+        assert job["DefaultArguments"]["--conf"] == region, "else S3A asks us-east-2"
         assert job["SecurityConfiguration"]
         assert len(job["Connections"]["Connections"]) >= 1
 

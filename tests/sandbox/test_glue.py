@@ -99,6 +99,13 @@ def test_job_reads_and_writes_s3_uris_as_its_role(place):
     assert "rows 30" in logged("/aws-glue/jobs/output")
 
 
+def test_job_in_a_vpc_has_to_say_in_which_region_its_buckets_are(place):
+    name = _job(place, "no-region", _COUNT, Connections={"Connections": ["any"]})
+    run = _end(name, _start(name, source=f"s3://{place}/raw/", target=f"s3://{place}/out/no-region"))
+    assert run["JobRunState"] == "FAILED"
+    assert "give the job --conf spark.hadoop.fs.s3a.endpoint.region=<Region>" in run["ErrorMessage"]
+
+
 def test_job_cannot_read_what_only_the_role_of_another_may(place):
     script = _COUNT.replace('"target"]', '"target"]').replace("print(", "print('read as b', ")
     arguments = {"source": f"s3://{place}/secret/"}
