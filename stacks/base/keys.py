@@ -59,10 +59,7 @@ class Keys(Construct):
         )
 
     def _serve_logs(self, prefix: str) -> None:
-        """Neither the CDK nor CloudFormation adds this; without it no log group can be made.
-
-        AWS's example has kms:DescribeKey too, under a condition that no such request can meet.
-        """
+        """Neither the CDK nor CloudFormation adds this; without it no log group can be made."""
         groups = [arn("logs", f"log-group:{prefix}-*"), arn("logs", f"log-group:/aws/*/{prefix}-*")]
         _allow(
             self.logs,
@@ -73,6 +70,7 @@ class Keys(Construct):
                 "kms:ReEncryptFrom",
                 "kms:ReEncryptTo",
                 "kms:GenerateDataKey",
+                "kms:DescribeKey",
             ],
             {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}},
         )

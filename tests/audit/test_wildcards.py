@@ -417,4 +417,7 @@ def test_our_wildcards_are_proved(audited: dict[str, Templates]) -> None:
         assert counts["bounded"] > 100
         assert counts["unavoidable"] > 10
         assert counts["open"] == counts["narrowable"] == 0
-        assert findings == []
+        # Accepted in the ledger.
+        assert {each.subject for each in findings} == {
+            "kms:EncryptionContext:aws:logs:arn with kms:DescribeKey"
+        }
