@@ -103,6 +103,9 @@ class LakeSettings:
     landing_retention_days: int
     raw_retention_days: int
     quarantine_retention_days: int
+    error_retention_days: (
+        int  # what could not be checked is not anonymised either, and is kept no longer than that
+    )
     superseded_retention_days: int  # earlier versions of objects, and parts of uploads that never ended
     capture_retention_days: int
     result_retention_days: int
@@ -256,6 +259,7 @@ SANDBOX = Settings(
         landing_retention_days=7,
         raw_retention_days=90,
         quarantine_retention_days=30,
+        error_retention_days=7,
         superseded_retention_days=7,
         capture_retention_days=30,
         result_retention_days=7,
@@ -319,6 +323,7 @@ PRODUCTION = Settings(
         landing_retention_days=30,
         raw_retention_days=1_096,
         quarantine_retention_days=180,
+        error_retention_days=14,
         superseded_retention_days=30,
         capture_retention_days=400,
         result_retention_days=30,

@@ -76,6 +76,8 @@ def application(moto: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[
         path = environ.get("PATH_INFO", "")
         if not _HOST.match(environ.get("HTTP_HOST", "")):  # a page in a browser that had its name rebound
             return _answer(start, "403 Forbidden", "text/plain", "the sandbox answers to localhost only")
+        if "HTTP_ORIGIN" in environ:  # only browsers send it, with what a page asks for on its own account
+            return _answer(start, "403 Forbidden", "text/plain", "the sandbox answers no page in a browser")
         if path.startswith(control.PREFIX):
             return control.serve(environ, start)
         if path.startswith(_MOTO_PATHS):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from aws_cdk import aws_kms as kms
 
@@ -15,3 +15,7 @@ class KeyRing:
     secrets: kms.IKey
     logs: kms.IKey
     messages: kms.IKey
+
+    @property
+    def all(self) -> tuple[kms.IKey, ...]:
+        return tuple(getattr(self, field.name) for field in fields(self))

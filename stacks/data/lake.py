@@ -117,10 +117,11 @@ class Lake(Construct):
 
 
 def _raw_rules(lake: LakeSettings) -> list[s3.LifecycleRule]:
-    set_aside = ("quarantine/", "errors/", "redriven/")
     return [
         _expire("raw/", lake.raw_retention_days),
-        *(_expire(prefix, lake.quarantine_retention_days) for prefix in set_aside),
+        _expire("quarantine/", lake.quarantine_retention_days),
+        # Clear text: what could not be checked, and its copies after a redrive.
+        *(_expire(prefix, lake.error_retention_days) for prefix in ("errors/", "redriven/")),
         *_cheaper("raw/", lake),
     ]
 

@@ -22,8 +22,8 @@ MEBIBYTE = 1024 * 1024
 class Queries(Construct):
     """
     workgroup  every query of the named ones and of people runs in it; its settings cannot be overridden
-    analyst    asks the catalogue through Athena, and reads the reports of runs; no raw records, no landing
-               files
+    analyst    asks the catalogue through Athena, and reads what runs made: reports, and models to look into;
+               no raw records, no landing files
     """
 
     def __init__(

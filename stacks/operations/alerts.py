@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aws_cdk import Aws, Duration
+from aws_cdk import Annotations, Aws, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -46,6 +46,11 @@ class Alerts(Construct):
                     resources=[self.topic.topic_arn],
                     conditions=conditions,
                 )
+            )
+        if not settings.monitor.emails:
+            Annotations.of(self).add_warning_v2(
+                "alerts-without-address",
+                "alarms reach nobody: give monitor.emails an address in settings.py before you deploy",
             )
         for address in settings.monitor.emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(address))

@@ -26,6 +26,7 @@ from stacks.operations.neighbours import Data, Model
 from stacks.operations.platform import WorkflowPlatform
 from stacks.operations.retrain import Retrain
 from stacks.operations.steps import Steps
+from stacks.operations.tampering import Tampering
 from stacks.operations.triggers import Triggers
 
 
@@ -122,6 +123,14 @@ class OperationsStack(Stack):
             alerts=self.alerts,
             transform=data.transform,
         )
+        self.tampering = Tampering(
+            self,
+            "Tampering",
+            settings=settings,
+            keys=keys,
+            alerts=self.alerts,
+            dead_letters=functions.dead_letters,
+        )
         workflows = {
             "Retrain": self.retrain.workflow.arn,
             "Monitor": self.monitor.workflow.arn,
@@ -139,6 +148,7 @@ class OperationsStack(Stack):
             ("deploy", self.bulk_score),
             ("monitor", self.monitor),
             ("monitor", self.alerts),
+            ("monitor", self.tampering),
             ("retrain", self.retrain),
             ("retrain", self.steps),
             ("retrain", self.ledger),

@@ -196,3 +196,18 @@ def test_people_find_their_roles_and_places_in_the_outputs(assembly: Assembly) -
     assert {"AnalystRoleArn", "LandingBucketName", "ProducerRoleArn", "StreamName", "UploaderRoleArn"} <= set(
         assembly.templates["Data"]["Outputs"]
     )
+
+
+def test_clear_text_goes_first(production: Any) -> None:
+    """errors/ and redriven/ hold what was not anonymised (decision 11)."""
+    [rules] = [
+        {
+            rule.get("Prefix"): rule["ExpirationInDays"]
+            for rule in bucket["LifecycleConfiguration"]["Rules"]
+            if "ExpirationInDays" in rule
+        }
+        for name, bucket in production.resources("AWS::S3::Bucket").items()
+        if name.startswith("Data/LakeRaw")
+    ]
+    assert rules["errors/"] == rules["redriven/"] == 14
+    assert rules["quarantine/"] > 90 and rules["raw/"] > 365

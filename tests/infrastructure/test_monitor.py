@@ -7,7 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import contracts
+from sandbox.engines import event_pattern
 from tests.definitions import definitions, flat, tasks
 
 BOOK = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -66,6 +69,85 @@ def test_a_transform_job_that_fails_is_told(sandbox: Any) -> None:
         if rule["EventPattern"].get("source") == ["aws.glue"]
     ]
     assert len(rule["EventPattern"]["detail"]["jobName"]) == 3
+
+
+def test_synthesis_warns_when_alarms_reach_nobody(assembly: Any) -> None:
+    text = (assembly.directory / "Operations.metadata.json").read_text(encoding="utf-8")
+    warnings = [
+        entry["data"]
+        for entries in json.loads(text).values()
+        for entry in entries
+        if entry["type"] == "aws:cdk:warning"
+    ]
+    assert [each for each in warnings if "alarms reach nobody: give monitor.emails" in each]
+
+
+def tampering(assembly: Any, kind: str) -> Any:
+    [rule] = [
+        rule
+        for name, rule in assembly.resources("AWS::Events::Rule").items()
+        if name.startswith(f"Operations/Tampering{kind}")
+    ]
+    assert all("Topic" in str(target["Arn"]) and target["DeadLetterConfig"] for target in rule["Targets"])
+    return rule["EventPattern"]
+
+
+def spelled_out(value: Any) -> Any:
+    match value:
+        case {"Fn::Join": _}:
+            return flat(value)
+        case dict():
+            return {key: spelled_out(each) for key, each in value.items()}
+        case list():
+            return [spelled_out(each) for each in value]
+    return value
+
+
+def call(service: str, name: str, about: dict[str, Any], source: str = "198.51.100.7") -> dict[str, Any]:
+    """As CloudTrail hands it to EventBridge."""
+    return {
+        "source": f"aws.{service}",
+        "detail-type": "AWS API Call via CloudTrail",
+        "detail": {
+            "eventSource": f"{service}.amazonaws.com",
+            "eventName": name,
+            "requestParameters": about,
+            "sourceIPAddress": source,
+            "userIdentity": {"arn": "arn:aws:sts::123456789012:assumed-role/Admin/ada"},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "rings"),
+    [
+        ("Trail", call("cloudtrail", "StopLogging", {"name": "mlref-sandbox-trail"}), True),
+        ("Trail", call("cloudtrail", "StopLogging", {"name": "another-trail"}), False),
+        ("Trail", call("cloudtrail", "GetTrail", {"name": "mlref-sandbox-trail"}), False),
+        ("Buckets", call("s3", "PutBucketPolicy", {"bucketName": "mlref-sandbox-data-raw-1"}), True),
+        ("Buckets", call("s3", "DeleteBucketPublicAccessBlock", {"bucketName": "mlref-sandbox-x"}), True),
+        ("Buckets", call("s3", "PutBucketPolicy", {"bucketName": "somebody-elses"}), False),
+        (
+            "Buckets",
+            call("s3", "PutBucketPolicy", {"bucketName": "mlref-sandbox-x"}, "cloudformation.amazonaws.com"),
+            False,
+        ),
+    ],
+)
+def test_changes_by_hand_ring_and_deployments_do_not(
+    sandbox: Any, kind: str, event: dict[str, Any], rings: bool
+) -> None:
+    pattern = spelled_out(tampering(sandbox, kind))
+    event_pattern.check(pattern)
+    assert event_pattern.matches(pattern, event) is rings
+
+
+def test_each_of_our_keys_is_watched_and_what_services_do_is_not(sandbox: Any) -> None:
+    detail = tampering(sandbox, "Keys")["detail"]
+    keys = sandbox.resources("AWS::KMS::Key")
+    assert len(detail["requestParameters"]["keyId"]) == 2 * len(keys) == 12
+    assert {"PutKeyPolicy", "ScheduleKeyDeletion", "DisableKey"} <= set(detail["eventName"])
+    assert detail["userIdentity"] == {"invokedBy": [{"exists": False}]}
 
 
 def test_only_our_alarms_and_rules_may_publish_to_the_topic(sandbox: Any) -> None:

@@ -110,6 +110,12 @@ def test_foreign_host_name_is_refused(running: account.Account) -> None:
     assert ask(running, f"{control.PREFIX}health", Host="evil.example")[0] == 403
 
 
+@pytest.mark.parametrize("origin", ["null", "https://evil.example", "http://localhost:5700"])
+def test_page_in_a_browser_moves_no_clock(running: account.Account, origin: str) -> None:
+    """A page of any site may post to loopback; its browser says where the page is from."""
+    assert ask(running, f"{control.PREFIX}health", Origin=origin)[0] == 403
+
+
 def test_operation_that_moto_lacks_is_named_and_not_repeated(running: account.Account) -> None:
     with pytest.raises(ClientError) as refused:
         account.client("cloudformation").detect_stack_drift(StackName="any")
