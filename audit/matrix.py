@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.capabilities import TARGETS, Capability, faces
+from audit.conditions import Known
 from audit.evaluation import ROOT, Principal, Target, Way, about, candidates, ways
 from audit.policies import Statement, listed, statements
 from audit.templates import Resource, Templates
@@ -57,7 +58,7 @@ def matrix(templates: Templates) -> list[Row]:
     known_ones = [*_identities(templates, every)]
     rows = [row for principal in known_ones for row in _unread(principal)]
     for target in targets:
-        for principal in [*known_ones, *_outsiders(target, known_ones)]:
+        for principal in [*known_ones, *_outsiders(templates, target, known_ones)]:
             rows += _rows(templates, principal, target)
     return sorted(rows, key=lambda row: row.key)
 
@@ -151,7 +152,7 @@ def _identities(templates: Templates, every: Sequence[Statement]) -> Iterator[Pr
         yield Principal(
             path=identity.path,
             names=frozenset({("AWS", arn)}),
-            known=_known(identity, arn),
+            known=Known(carried=_carried(identity, arn), made=templates.by_address),
             attached=tuple(each for address in owners for each in held["identity", address]),
             ceiling=tuple(held["boundary", identity.address]) if boundary in written else None,
             unread_policies=tuple(each for each in _managed(templates, owners) if each not in written),
@@ -190,7 +191,7 @@ def _identity_arn(templates: Templates, identity: Resource) -> str:
     return f"arn:aws:iam::<AccountId>:user{identity.get('Path', default='/')}{name}"
 
 
-def _known(identity: Resource, arn: str) -> dict[str, str | None]:
+def _carried(identity: Resource, arn: str) -> dict[str, str | None]:
     tags = [tag for tag in listed(identity.get("Tags")) if isinstance(tag, Mapping)]
     return {
         **_of_account(),
@@ -209,7 +210,7 @@ def _of_target() -> dict[str, str | None]:
     return {"aws:resourceaccount": "<AccountId>", "s3:resourceaccount": "<AccountId>"}
 
 
-def _outsiders(target: Target, known_ones: Sequence[Principal]) -> list[Principal]:
+def _outsiders(templates: Templates, target: Target, known_ones: Sequence[Principal]) -> list[Principal]:
     """Who a resource's own policy names and no template makes: services, accounts, anyone."""
     ours = {name for principal in known_ones for name in principal.names}
     named = {
@@ -218,23 +219,24 @@ def _outsiders(target: Target, known_ones: Sequence[Principal]) -> list[Principa
         if statement.allows
         for name in (statement.principals or ([("AWS", "*")] if "NotPrincipal" in statement.raw else []))
     }
-    return [_outsider(*name) for name in sorted(named - ours)]
+    return [_outsider(templates, *name) for name in sorted(named - ours)]
 
 
-def _outsider(kind: str, value: str) -> Principal:
-    known: dict[str, str | None] = _of_target()
+def _outsider(templates: Templates, kind: str, value: str) -> Principal:
+    carried: dict[str, str | None] = _of_target()
     path = f"{kind} {value}"
     if kind == "AWS" and value == "*":
         path = "anyone"
     elif (kind, value) in (("AWS", ROOT), ("AWS", "<AccountId>")):
-        path, known = "account root", {**_of_account(), "aws:principalarn": ROOT}
+        path, carried = "account root", {**_of_account(), "aws:principalarn": ROOT}
     elif kind == "Service":
         path = f"service {re.sub(r'([.]<Region>)?[.]amazonaws[.]com$', '', value)}"
-        known |= {"aws:principalisawsservice": "true", "aws:principalservicename": value}
-        known |= {"aws:principalarn": None}
+        carried |= {"aws:principalisawsservice": "true", "aws:principalservicename": value}
+        carried |= {"aws:principalarn": None}
     elif kind == "AWS":
         path = f"outside {value}"
-        known |= {"aws:principalarn": value, "aws:principalisawsservice": "false"}
+        carried |= {"aws:principalarn": value, "aws:principalisawsservice": "false"}
+    known = Known(carried=carried, made=templates.by_address)
     return Principal(path=path, names=frozenset({(kind, value)}), known=known)
 
 

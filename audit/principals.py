@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from audit.conditions import clauses
 from audit.findings import Finding, Severity
 from audit.policies import Statement, matches, statements
-from audit.rights import conditions_of, is_required
 from audit.rules.events import says_no_source
 from audit.rules.identities import WITHOUT_SOURCE
 from audit.templates import Templates
@@ -94,10 +94,10 @@ def _anyone(statement: Statement, allowed: Sequence[str]) -> Iterator[Finding]:
     if not _is_limited(statement, _WHOSE):
         yield _principal(statement, "ESC-10", Severity.CRITICAL, "*", "everyone")
         return
-    for operator, key, values in conditions_of(statement):
-        if not is_required(operator) or key.lower() not in _ACCOUNT_KEYS:
+    for clause in clauses(statement):
+        if not clause.is_required or clause.key.lower() not in _ACCOUNT_KEYS:
             continue
-        for account in values:
+        for account in clause.values:
             if account != _OWN and not _is_allowed(account, allowed):
                 who = f"everyone of account {account}"
                 yield _principal(statement, "ESC-11", Severity.HIGH, account, who)
@@ -144,10 +144,10 @@ def _account(name: str) -> str:
 
 def _is_limited(statement: Statement, beginnings: tuple[str, ...]) -> bool:
     return any(
-        is_required(operator)
-        and key.lower().startswith(beginnings)
-        and not all(value == "*" for value in values)
-        for operator, key, values in conditions_of(statement)
+        clause.is_required
+        and clause.key.lower().startswith(beginnings)
+        and not all(value == "*" for value in clause.values)
+        for clause in clauses(statement)
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from audit.calls import services_of
 from audit.reachability import Hop, check, hops, outside_calls, to_lines
+from audit.reachability.calls import services_of
 from audit.templates import Templates
 from tests.conftest import Assembly
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from audit.calls import Call, Outside, Unit, calls_of, units
-from audit.conditions import Attempt, denied, is_let_through
 from audit.findings import Finding, Severity
 from audit.policies import Statement, listed, statements
+from audit.reachability.calls import Call, Outside, Unit, calls_of, units
+from audit.reachability.passage import Attempt, denied, is_let_through
 from audit.templates import Resource, Templates
 
 ANYWHERE = ("0.0.0.0/0", "::/0")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from audit import authorization
 from audit.authorization import Action
+from audit.conditions import clauses
 from audit.findings import Finding, Severity
 from audit.policies import Statement, statements
-from audit.rights import PLACEHOLDER, WILDCARD, conditions_of, flat, has_wildcard, is_required, overlap
+from audit.rights import PLACEHOLDER, WILDCARD, flat, has_wildcard, overlap
 from audit.templates import Templates
 
 Verdict = Literal["unavoidable", "bounded", "narrowable", "open"]
@@ -325,10 +326,10 @@ def _bounds(statement: Statement, action: Action | None) -> list[str]:
     """Condition keys that limit which resources a request may reach."""
     globals_ = _OF_RESOURCE if statement.kind == "identity" else (*_OF_RESOURCE, *_OF_CALLER)
     return [
-        key
-        for operator, key, values in conditions_of(statement)
-        if is_required(operator) and not all(str(value) in ("*", "**") for value in values)
-        if _limits(key.lower(), globals_, action)
+        clause.key
+        for clause in clauses(statement)
+        if clause.is_required and not all(value in ("*", "**") for value in clause.values)
+        if ":" in clause.key and _limits(clause.key.lower(), globals_, action)
     ]
 
 
@@ -433,11 +434,11 @@ def _unknown_keys(statement: Statement) -> Iterator[Finding]:
     if statement.kind == "trust":
         return
     known = [action for name in map(str, statement.actions) if (action := authorization.action(name))]
-    for operator, key, values in conditions_of(statement):
-        strangers = [action.name for action in known if not action.knows(key)]
-        if not strangers or operator.endswith("IfExists"):
+    for clause in clauses(statement):
+        key, strangers = clause.key, [action.name for action in known if not action.knows(clause.key)]
+        if not strangers or clause.operator.endswith("IfExists"):
             continue
-        severity, effect = _EFFECTS[statement.allows, _is_met_without(operator, values)]
+        severity, effect = _EFFECTS[statement.allows, clause.is_met_without]
         yield Finding(
             rule="WILD-05",
             severity=severity,
@@ -456,9 +457,3 @@ _EFFECTS: Mapping[tuple[bool, bool], tuple[Severity, str]] = {
     (False, False): (Severity.HIGH, "it is never denied"),
     (False, True): (Severity.MEDIUM, "it is always denied"),
 }
-
-
-def _is_met_without(operator: str, values: Sequence[Any]) -> bool:
-    if operator == "Null":
-        return str(values[0]).lower() == "true" if values else False
-    return operator.startswith("ForAllValues:") or "Not" in operator
