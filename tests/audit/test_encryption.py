@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from audit.encryption import STAGES, Hop, Store, check, encryption_map, to_lines
+from audit.encryption import Hop, Store, check, encryption_map, to_lines
+from audit.encryption.rows import STAGES
 from audit.templates import Templates
 
 KEY = {"Fn::GetAtt": ["Key", "Arn"]}
