@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from audit import principals
-from audit.findings import Finding, Severity
+from audit.findings import Finding, Severity, few
 from audit.policies import Statement, listed, matches, statements
 from audit.rights import Grant, Rights, has_wildcard, overlap
 from audit.templates import Resource, Templates
@@ -254,7 +253,7 @@ def _single_calls(rights: Rights) -> Iterator[Finding]:
                 way.rule,
                 way.severity,
                 subject=f"{', '.join(actions)} on {pattern}",
-                way=f"{_few(actions)} on {_text(pattern)} -> {way.gets}",
+                way=f"{few(actions)} on {_text(pattern)} -> {way.gets}",
                 fix=way.fix,
             )
 
@@ -267,14 +266,14 @@ def _passes(rights: Rights, world: _World) -> Iterator[Finding]:
         runners = _runners(rights, services)
         why = "any role of a pattern" if has_wildcard(grant.pattern) else "to any service"
         reached = world.roles_of(grant.pattern)
-        gets = f"the rights of {_few([role.address for role in reached])}" if reached else "the role's rights"
+        gets = f"the rights of {few([role.address for role in reached])}" if reached else "the role's rights"
         yield _finding(
             rights,
             "ESC-04",
             _pass_severity(grant, runners),
             subject=f"iam:PassRole on {grant.pattern}",
             way=f"iam:PassRole on {_text(grant.pattern)} ({why}) -> "
-            + (f"{_few(runners)} -> {gets}" if runners else "no action yet that would run code with it"),
+            + (f"{few(runners)} -> {gets}" if runners else "no action yet that would run code with it"),
             fix="name the role, and the service with iam:PassedToService",
         )
 
@@ -306,7 +305,7 @@ def _code_changes(rights: Rights, world: _World) -> Iterator[Finding]:
             # What lies outside the templates may run with any role.
             if targets and not gains:
                 continue
-            what = _few([target.address for target in gains]) if gains else "what is not in the templates"
+            what = few([target.address for target in gains]) if gains else "what is not in the templates"
             yield _finding(
                 rights,
                 "ESC-05",
@@ -359,7 +358,7 @@ def _through(rights: Rights, world: _World, gains: set[str]) -> Iterator[Finding
             runners = _runners(rights, grant.values("iam:PassedToService"))
             if action == "iam:PassRole" and not runners:
                 continue
-            by = f" -> {_few(runners)}" if action == "iam:PassRole" else ""
+            by = f" -> {few(runners)}" if action == "iam:PassRole" else ""
             for role in world.roles_of(grant.pattern):
                 if role.address in gains and role.address != rights.identity.address:
                     yield _finding(
@@ -386,9 +385,3 @@ def _finding(rights: Rights, rule: str, severity: Severity, *, subject: str, way
 
 def _text(pattern: str) -> str:
     return "everything" if pattern == "*" else pattern
-
-
-def _few(names: Any, limit: int = 3) -> str:
-    every = list(names)
-    rest = f" and {len(every) - limit} more" if len(every) > limit else ""
-    return ", ".join(every[:limit]) + rest

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from audit.conditions import clauses
-from audit.findings import Finding, Severity
+from audit.findings import Finding, Severity, few
 from audit.policies import Statement, matches, statements
 from audit.rules.events import says_no_source
 from audit.rules.identities import WITHOUT_SOURCE
@@ -116,7 +116,7 @@ def _principal(statement: Statement, rule: str, severity: Severity, name: str, w
         address=statement.holder.address,
         path=statement.holder.path,
         subject=f"{name}: {', '.join(actions)}",
-        message=f"{who} -> {_few(actions)} -> {_few(map(str, statement.targets)) or 'the resource'}",
+        message=f"{who} -> {few(actions)} -> {few(map(str, statement.targets)) or 'the resource'}",
         fix=fixes[rule],
     )
 
@@ -149,9 +149,3 @@ def _is_limited(statement: Statement, beginnings: tuple[str, ...]) -> bool:
         and not all(value == "*" for value in clause.values)
         for clause in clauses(statement)
     )
-
-
-def _few(names: Iterable[str], limit: int = 3) -> str:
-    every = list(names)
-    rest = f" and {len(every) - limit} more" if len(every) > limit else ""
-    return ", ".join(every[:limit]) + rest
