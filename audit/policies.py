@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ class Statement:
     index: int
     identities: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.holder.path} #{self.index}: {json.dumps(dict(self.raw), default=str)}"
 
     @property
     def allows(self) -> bool:
