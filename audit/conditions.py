@@ -18,6 +18,7 @@ from audit.policies import Statement, listed
 _NUMBERLESS = ("<AccountId>", "<ECR>")
 # AWS makes up their values: one that is written out may be that of what the templates make.
 _IDS = ("aws:sourcevpce", "aws:sourcevpc")
+UNREAD = "condition"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,12 @@ class Clause:
     @property
     def is_required(self) -> bool:
         """Only a request that has the key, with one of the values, passes."""
-        return not (self.is_negative or self._is_met_without_key or self.base == "Null")
+        return self.is_read and not (self.is_negative or self._is_met_without_key or self.base == "Null")
+
+    @property
+    def is_read(self) -> bool:
+        """Not so where a parameter stands in the place of the condition."""
+        return self.key != UNREAD
 
     @property
     def _is_met_without_key(self) -> bool:
@@ -116,11 +122,11 @@ def clauses(statement: Statement) -> list[Clause]:
 def read(conditions: Any) -> Iterator[Clause]:
     """Joined by AND. What is no object of objects says nothing that could be read, and counts as unknown."""
     if conditions and not isinstance(conditions, Mapping):
-        yield Clause("StringEquals", "condition", (_plain(conditions),))
+        yield Clause("StringEquals", UNREAD, (_plain(conditions),))
         return
     for operator, block in (conditions or {}).items():
         if not isinstance(block, Mapping):
-            yield Clause(str(operator), "condition", (_plain(block),))
+            yield Clause(str(operator), UNREAD, (_plain(block),))
             continue
         for key, values in block.items():
             yield Clause(str(operator), str(key), tuple(_plain(value) for value in listed(values)))

@@ -150,11 +150,13 @@ def _names(denial: Statement, principal: Principal) -> bool:
     """Whether a Deny of a resource's policy is about this principal.
 
     NotPrincipal spares a role only together with its account and its session, whose name nobody knows
-    before: who is named counts as spared, so that no access is overlooked.
+    before: who is named counts as spared, so that no access is overlooked. It spares nobody who has a
+    boundary (IAM user guide, "permissions boundaries").
     """
     spared = denial.raw.get("NotPrincipal")
     if spared is not None:
-        return not (principal.names & _pairs(spared))
+        has_boundary = principal.ceiling is not None or bool(principal.unread_boundary)
+        return has_boundary or not (principal.names & _pairs(spared))
     account = _ACCOUNT if "aws:principalaccount" in principal.known.carried else set()
     return bool(set(denial.principals) & {("AWS", "*"), *principal.names, *account})
 

@@ -148,7 +148,7 @@ def _identities(templates: Templates, every: Sequence[Statement]) -> Iterator[Pr
     for identity in templates.of("AWS::IAM::Role", "AWS::IAM::User"):
         owners = [identity.address, *_groups(templates, identity)]
         boundary = str(identity.get("PermissionsBoundary", default=""))
-        arn = _identity_arn(templates, identity)
+        arn = templates.arn(identity)
         yield Principal(
             path=identity.path,
             names=frozenset({("AWS", arn)}),
@@ -182,13 +182,6 @@ def _groups(templates: Templates, identity: Resource) -> list[str]:
         if name in listed(addition.get("Users"))
     ]
     return [named[str(each)] for each in listed(identity.get("Groups")) + additions if str(each) in named]
-
-
-def _identity_arn(templates: Templates, identity: Resource) -> str:
-    if identity.type == "AWS::IAM::Role":
-        return templates.arn(identity)
-    name = identity.get("UserName", default=f"<{identity.address}>")
-    return f"arn:aws:iam::<AccountId>:user{identity.get('Path', default='/')}{name}"
 
 
 def _carried(identity: Resource, arn: str) -> dict[str, str | None]:

@@ -146,6 +146,12 @@ def _is_limited(statement: Statement, beginnings: tuple[str, ...]) -> bool:
     return any(
         clause.is_required
         and clause.key.lower().startswith(beginnings)
-        and not all(value == "*" for value in clause.values)
+        and not any(_is_anybodys(value) for value in clause.values)
         for clause in clauses(statement)
     )
+
+
+def _is_anybodys(value: str) -> bool:
+    """Everything, or an ARN of whatever account: anybody can give a role of their own such a name."""
+    parts = value.split(":", 5)
+    return not value.strip("*") or (len(parts) == 6 and bool(parts[4]) and not parts[4].strip("*?"))

@@ -31,6 +31,8 @@ ARNS: Mapping[str, tuple[str, str]] = {
     "AWS::S3::Bucket": ("BucketName", "arn:aws:s3:::{name}"),
     "AWS::KMS::Key": ("", "arn:aws:kms:<Region>:<AccountId>:key/{name}"),
     "AWS::IAM::Role": ("RoleName", "arn:aws:iam::<AccountId>:role{path}{name}"),
+    "AWS::IAM::User": ("UserName", "arn:aws:iam::<AccountId>:user{path}{name}"),
+    "AWS::IAM::Group": ("GroupName", "arn:aws:iam::<AccountId>:group{path}{name}"),
     "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", "arn:aws:iam::<AccountId>:policy{path}{name}"),
     "AWS::Kinesis::Stream": ("Name", "arn:aws:kinesis:<Region>:<AccountId>:stream/{name}"),
     "AWS::KinesisFirehose::DeliveryStream": (
@@ -63,6 +65,10 @@ ARNS: Mapping[str, tuple[str, str]] = {
     "AWS::Events::Rule": ("Name", "arn:aws:events:<Region>:<AccountId>:rule/{name}"),
     "AWS::CloudWatch::Alarm": ("AlarmName", "arn:aws:cloudwatch:<Region>:<AccountId>:alarm:{name}"),
     "AWS::CloudTrail::Trail": ("TrailName", "arn:aws:cloudtrail:<Region>:<AccountId>:trail/{name}"),
+    "AWS::ECR::Repository": ("RepositoryName", "arn:aws:ecr:<Region>:<AccountId>:repository/{name}"),
+    "AWS::RDS::DBInstance": ("DBInstanceIdentifier", "arn:aws:rds:<Region>:<AccountId>:db:{name}"),
+    "AWS::RDS::DBCluster": ("DBClusterIdentifier", "arn:aws:rds:<Region>:<AccountId>:cluster:{name}"),
+    "AWS::EFS::FileSystem": ("", "arn:aws:elasticfilesystem:<Region>:<AccountId>:file-system/{name}"),
     "AWS::Athena::WorkGroup": ("Name", "arn:aws:athena:<Region>:<AccountId>:workgroup/{name}"),
 }
 # Types whose Ref is their ARN.

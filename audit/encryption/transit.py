@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 
+from audit.conditions import clauses
 from audit.encryption.rows import Hop
 from audit.encryption.world import RUN_TIME, Path, Thing, World, find, is_on
 from audit.findings import Severity
@@ -63,7 +64,7 @@ def _by_policy(world: World, thing: Thing) -> Iterator[Hop]:
         and all(_is_on_target(each, thing, f"{arn}{end}", world) for end in below)
     ]
     versions = [version for each in meant if (version := _least_version(each))]
-    is_closed = any(_asks(each, "bool", "aws:securetransport", "false") for each in meant) or versions
+    is_closed = any(_asks(each, "Bool", "aws:securetransport", "false") for each in meant) or versions
     protocol = f"TLS {max(versions)}" if versions else "TLS" if is_closed else "HTTP"
     by = ", ".join(dict.fromkeys(each.holder.path for each in meant)) if is_closed else ""
     yield _hop(thing, stage, "requests", protocol, by, controls=controls)
@@ -83,21 +84,13 @@ def _is_on_target(statement: Statement, thing: Thing, arn: str, world: World) ->
 
 def _asks(statement: Statement, operator: str, key: str, value: str) -> bool:
     """The condition, and no other beside it that would narrow the denial."""
-    given = [
-        (str(name).lower(), str(each).lower(), values)
-        for name, keys in statement.conditions.items()
-        for each, values in (keys.items() if isinstance(keys, Mapping) else ())
-    ]
-    return (
-        len(given) == 1
-        and given[0][:2] == (operator, key)
-        and [str(each).lower() for each in listed(given[0][2])] == [value]
-    )
+    asked = [(each.base, each.key.lower(), each.values) for each in clauses(statement)]
+    return asked == [(operator, key, (value,))]
 
 
 def _least_version(statement: Statement) -> str:
     for value in ("1.2", "1.3"):
-        if _asks(statement, "numericlessthan", "s3:tlsversion", value):
+        if _asks(statement, "NumericLessThan", "s3:tlsversion", value):
             return value
     return ""
 

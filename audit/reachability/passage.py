@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from audit.conditions import Clause, Known, clauses
 from audit.names import NUMBER, Truth, any_of, compared, covers, is_open, negated, spelled
 from audit.policies import Statement
+from audit.reachability.network import is_gateway
 from audit.templates import Templates
 
-_THIS_ACCOUNT = ("*", "<AccountId>", "arn:aws:iam::<AccountId>:root")
+_ACCOUNT = ("<AccountId>", "arn:aws:iam::<AccountId>:root")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ def applies(statement: Statement, attempt: Attempt) -> tuple[Truth, list[str]]:
 
 
 def _said(clause: Clause) -> str:
-    return f"condition {clause.key}" if ":" in clause.key else "a condition"
+    return f"condition {clause.key}" if clause.is_read else "a condition"
 
 
 def _of_actions(statement: Statement, action: str) -> Truth:
@@ -97,7 +98,15 @@ def _of_principals(statement: Statement, attempt: Attempt) -> Truth:
     if "NotPrincipal" in statement.raw:
         return None
     named = [(kind, str(value)) for kind, value in statement.principals]
+    if _is_at_gateway(statement):
+        named = [(kind, name) for kind, name in named if NUMBER.sub("<AccountId>", name) not in _ACCOUNT]
+        return any_of(_is_caller(kind, name, attempt) for kind, name in named)
     return any_of(_is_caller(kind, name, attempt) for kind, name in named) if named else True
+
+
+def _is_at_gateway(statement: Statement) -> bool:
+    """There an account is its root user alone: PrivateLink guide, "principals for gateway endpoints"."""
+    return statement.kind == "endpoint" and is_gateway(statement.holder)
 
 
 def _is_caller(kind: str, name: str, attempt: Attempt) -> Truth:
@@ -108,12 +117,13 @@ def _is_caller(kind: str, name: str, attempt: Attempt) -> Truth:
         return None
     # A number may be that of this account, which the template then does not know.
     own = NUMBER.sub("<AccountId>", name)
-    meant = own in _THIS_ACCOUNT or covers(own, attempt.role_arn)
+    meant = own in _ACCOUNT or covers(own, attempt.role_arn)
     return None if meant and own != name else meant
 
 
 def _known(attempt: Attempt) -> Known:
     """What a call carries that code makes with a role through a VPC endpoint."""
+    account = _account(attempt.resource)
     # From the list of global condition keys in the IAM user guide.
     return Known(
         carried={
@@ -122,7 +132,9 @@ def _known(attempt: Attempt) -> Known:
             "aws:sourceip": None,  # through an endpoint there is none
             "aws:principalarn": attempt.role_arn,
             "aws:principalaccount": "<AccountId>",
-            "aws:resourceaccount": _account(attempt.resource),
+            "kms:calleraccount": "<AccountId>",
+            "aws:resourceaccount": account,
+            "s3:resourceaccount": account,
             "aws:principalisawsservice": "false",
             "aws:viaawsservice": "false",
             "aws:calledvia": None,

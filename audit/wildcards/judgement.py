@@ -137,8 +137,8 @@ def keys_that_bound(statement: Statement, action: Action | None) -> list[str]:
     return [
         clause.key
         for clause in clauses(statement)
-        if clause.is_required and not all(value in ("*", "**") for value in clause.values)
-        if ":" in clause.key and _limits(clause.key.lower(), globals_, action)
+        if clause.is_required and not any(value in ("*", "**") for value in clause.values)
+        if _limits(clause.key.lower(), globals_, action)
     ]
 
 

@@ -787,6 +787,12 @@ BARE = json.dumps({"States": {"Train": task("sagemaker:createModel", {"Execution
         ),
         pytest.param(
             "ML-S3-05",
+            but(BUCKET, f"{ALLOWED}.Condition", {"StringLike": {"aws:PrincipalOrgID": ["o-1", "*"]}}),
+            True,
+            id="a star beside a value does not narrow",
+        ),
+        pytest.param(
+            "ML-S3-05",
             but(BUCKET, f"{ALLOWED}.Condition", {"StringLike": {"aws:PrincipalArn": ["*"]}}),
             True,
             id="a star does not narrow",

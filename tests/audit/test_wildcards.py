@@ -160,6 +160,16 @@ def rules(templates: Templates) -> list[str]:
             {
                 "Action": "kinesis:PutRecord",
                 "Resource": "*",
+                "Condition": {"StringLike": {"aws:ResourceTag/team": ["ml", "*"]}},
+            },
+            "narrowable",
+            "kinesis:PutRecord takes resources",
+            id="condition that a star among its values opens",
+        ),
+        pytest.param(
+            {
+                "Action": "kinesis:PutRecord",
+                "Resource": "*",
                 "Condition": {"Bool": {"aws:SecureTransport": "true"}},
             },
             "narrowable",
