@@ -2,8 +2,9 @@
 
 audit/evaluation.py says how; what hangs on the request (a condition) stands there in words.
 
-Left out: session policies and organisations' policies, which no template shows; the policies of VPC endpoints
-and the roles' trust, which decide where a credential is used and who gets it, not what it is good for.
+Left out: session policies and organisations' policies, which no template shows; access control lists; grants
+on a resource that a parameter names; the policies of VPC endpoints and the roles' trust, which decide where a
+credential is used and who gets it, not what it is good for.
 """
 
 from __future__ import annotations

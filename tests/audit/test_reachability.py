@@ -438,6 +438,7 @@ def test_a_condition_that_is_not_known_is_a_note() -> None:
 def test_what_a_policy_leaves_open_is_a_note(statements: list[Any], says: str) -> None:
     def change(resources: Resources) -> None:
         resources["S3"]["Properties"].update(policy(*statements))
+        resources["Bucket"]["Properties"]["BucketName"] = "team-data"
         resources["Role"] = role(allow("s3:Get*", OBJECTS), allow("secretsmanager:GetSecretValue"))
 
     templates = changed(change)
