@@ -79,7 +79,7 @@ class Rights:
 
     def _is_denied(self, grant: Grant) -> bool:
         return any(
-            not denial.conditions
+            not clauses(denial)
             and _covers(denial, grant.action)
             and any(matches(str(pattern), grant.pattern) for pattern in denial.resources)
             for denial in self._denials
