@@ -25,6 +25,8 @@ RESOURCE_POLICIES: Mapping[str, str] = {
     "AWS::DynamoDB::Table": "ResourcePolicy",
     "AWS::Events::EventBusPolicy": "Statement",
 }
+# What holds colons of its own: names that are not known, and variables.
+_BRACKETS = re.compile(r"<(?:[^<>]|<[^<>]*>)*>|\$\{[^}]*\}")
 # Type -> property with the name of the one identity that has the policy.
 _INLINE: Mapping[str, str] = {
     "AWS::IAM::RolePolicy": "RoleName",
@@ -65,11 +67,18 @@ class Statement:
 
     @property
     def resources(self) -> list[str]:
-        return listed(self.raw.get("Resource"))
+        return [self._completed(each) for each in listed(self.raw.get("Resource"))]
 
     @property
     def not_resources(self) -> list[str]:
-        return listed(self.raw.get("NotResource"))
+        return [self._completed(each) for each in listed(self.raw.get("NotResource"))]
+
+    def _completed(self, resource: Any) -> Any:
+        """An identity's policy may leave out the end of an ARN (IAM user guide, "IAM identifiers")."""
+        if self.kind not in ("identity", "boundary") or not str(resource).startswith("arn:"):
+            return resource
+        parts = _BRACKETS.sub("", str(resource)).split(":")
+        return resource if parts[-1].endswith("*") else str(resource) + ":*" * (6 - len(parts))
 
     @property
     def conditions(self) -> Mapping[str, Mapping[str, Any]]:

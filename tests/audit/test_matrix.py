@@ -487,6 +487,16 @@ CASES = [
     pytest.param(
         {
             "S": {"Type": "AWS::SQS::Queue"},
+            "R": role(allow("sqs:ReceiveMessage", "arn:aws:sqs")),
+            "Elsewhere": role(allow("sqs:ReceiveMessage", "arn:aws:sns")),
+            "Denied": role(allow("sqs:ReceiveMessage"), deny("sqs:*", "arn:aws:sqs:<Region>")),
+        },
+        ["Any/R | read | queue Any/S | sqs:ReceiveMessage"],
+        id="an ARN without its end",
+    ),
+    pytest.param(
+        {
+            "S": {"Type": "AWS::SQS::Queue"},
             "R": role(allow("sqs:ReceiveMessage", "arn:aws:sqs:*:*:${aws:PrincipalTag/team}")),
         },
         ["Any/R | read | queue Any/S | sqs:ReceiveMessage | if its name matches ${aws:PrincipalTag/team}"],
