@@ -98,10 +98,11 @@ def _of_principals(statement: Statement, attempt: Attempt) -> Truth:
     if "NotPrincipal" in statement.raw:
         return None
     named = [(kind, str(value)) for kind, value in statement.principals]
+    if not named:
+        return True
     if _is_at_gateway(statement):
         named = [(kind, name) for kind, name in named if NUMBER.sub("<AccountId>", name) not in _ACCOUNT]
-        return any_of(_is_caller(kind, name, attempt) for kind, name in named)
-    return any_of(_is_caller(kind, name, attempt) for kind, name in named) if named else True
+    return any_of(_is_caller(kind, name, attempt) for kind, name in named)
 
 
 def _is_at_gateway(statement: Statement) -> bool:

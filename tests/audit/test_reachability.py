@@ -295,6 +295,7 @@ ANY = {"Principal": "*"}
             "does not allow",
             id="gateway's policy for the account, which is its root user alone",
         ),
+        pytest.param(put("S3", **policy(allow("*"))), ("", ""), "", id="gateway's policy for nobody named"),
         pytest.param(
             put("Secrets", **policy(allow("*", Principal={"AWS": {"Ref": "AWS::AccountId"}}))),
             ("", ""),
