@@ -1,217 +1,144 @@
-"""Whether a statement lets a call through a VPC endpoint, as far as templates can tell.
+"""Conditions of policy statements: decided as far as the request is known, and kept where it is not.
 
-An answer is True, False, or None for what depends on something the templates do not say. Names that
-CloudFormation will make up are compared as <stack name>-<logical id>-*, when the cloud assembly beside the
-templates tells the stack's name.
+As the IAM user guide says under "condition operators", "multivalued context keys" and "variables". What is
+not decided is None: it depends on the request, or on a name that only CloudFormation or AWS knows.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from audit.policies import Statement, listed, matches, overlap
-from audit.templates import Templates
+from audit.names import NUMBER, VARIABLE, Truth, any_of, covers, is_open, negated
+from audit.policies import Statement, listed
 
-Answer = bool | None
-
-# A name or an attribute of a resource, a parameter, a mapping's entry; not <Region> or <AccountId>.
-_UNKNOWN = re.compile(r"<(?!(?:AccountId|Region|Partition|StackName)>)(?:[^<>]|<[^<>]*>)*>")
-_MISSING = object()  # the request does not carry the key
+# Accounts whose number a template may write out without knowing that it is this one, or ECR's.
+_NUMBERLESS = ("<AccountId>", "<ECR>")
+# AWS makes up their values: one that is written out may be that of what the templates make.
+_IDS = ("aws:sourcevpce", "aws:sourcevpc")
+UNREAD = "condition"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attempt:
+class Known:
     """
-    endpoint, vpc  as Ref spells them in policies
-    resource       ARN pattern of the grant; "*" for a grant on everything
+    What is known of a request, or of all requests of a kind.
+
+    carried  condition keys in lower case -> value; None for a key that it does not carry; not in it: unknown
+    made     addresses of the resources that the templates make
     """
 
-    action: str
-    resource: str
-    role_arn: str
-    endpoint: str
-    vpc: str
-    templates: Templates
+    carried: Mapping[str, str | None]
+    made: Collection[str] = field(default=(), repr=False)
+
+    def filled(self, variable: re.Match[str]) -> str:
+        """The value of a policy variable, `${aws:PrincipalAccount}`; the variable where it is not known."""
+        return self.carried.get(variable[0][2:-1].lower()) or variable[0]
 
 
-def is_let_through(policy: Iterable[Statement], attempt: Attempt) -> tuple[bool, list[str]]:
-    """By a policy that refuses what it does not allow; with notes on what could not be judged."""
-    notes: list[str] = []
-    best: Answer = False
-    for statement in policy:
-        answer, said = applies(statement, attempt)
-        if not statement.allows and answer:
-            return False, notes
-        if statement.allows and answer is not False:
-            best = best or answer
-            notes += said
-    return best is not False, [] if best else notes
+@dataclass(frozen=True)
+class Clause:
+    """One key of one operator: `values` are alternatives."""
+
+    operator: str
+    key: str
+    values: tuple[str, ...]
+
+    @property
+    def base(self) -> str:
+        return self.operator.rpartition(":")[2].removesuffix("IfExists")
+
+    @property
+    def is_negative(self) -> bool:
+        return "Not" in self.base
+
+    @property
+    def is_required(self) -> bool:
+        """Only a request that has the key, with one of the values, passes."""
+        return self.is_read and not (self.is_negative or self._is_met_without_key or self.base == "Null")
+
+    @property
+    def is_read(self) -> bool:
+        """Not so where a parameter stands in the place of the condition."""
+        return self.key != UNREAD
+
+    @property
+    def _is_met_without_key(self) -> bool:
+        if self.operator.endswith("IfExists"):
+            return True
+        is_any = self.operator.startswith("ForAnyValue:")
+        return not is_any and (self.is_negative or self.operator.startswith("ForAllValues:"))
+
+    @property
+    def is_met_without(self) -> bool:
+        """By a request that does not carry the key."""
+        return self.says_true if self.base == "Null" else self._is_met_without_key
+
+    @property
+    def says_true(self) -> bool:
+        return bool(self.values) and self.values[0].lower() == "true"
+
+    def truth(self, known: Known) -> Truth:
+        key = self.key.lower()
+        if key not in known.carried:
+            return None
+        value = known.carried[key]
+        if value is None:
+            return self.is_met_without
+        if self.base == "Null":
+            return not self.says_true
+        found = self._any(value, known)
+        return negated(found) if self.is_negative else found
+
+    def _any(self, value: str, known: Known) -> Truth:
+        if not self.base.startswith(("String", "Arn", "Bool")):
+            return None
+        return any_of(self._one(each, value, known) for each in self.values)
+
+    def _one(self, given: str, value: str, known: Known) -> Truth:
+        wanted = VARIABLE.sub(known.filled, given)
+        if (found := self._same(wanted, value)) is not False:
+            return found
+        is_any_id = self.key.lower() in _IDS and "<" not in wanted
+        if is_any_id or is_open(wanted, known.made) or is_open(value, known.made):
+            return None
+        accounts = {NUMBER.sub(account, wanted) for account in _NUMBERLESS} - {wanted}
+        return None if any(self._same(each, value) is not False for each in accounts) else False
+
+    def _same(self, wanted: str, value: str) -> Truth:
+        if self.base == "Bool" or "IgnoreCase" in self.base:
+            wanted, value = wanted.lower(), value.lower()
+        is_exact = self.base.startswith(("StringEquals", "StringNotEquals"))
+        # A variable that is left is one whose value is not known.
+        return wanted == value if is_exact and not VARIABLE.search(wanted) else covers(wanted, value)
 
 
-def denied(statement: Statement, attempt: Attempt) -> tuple[bool, list[str]]:
-    answer, said = applies(statement, attempt)
-    return answer is True, said if answer is None else []
+def clauses(statement: Statement) -> list[Clause]:
+    return list(read(statement.raw.get("Condition")))
 
 
-def applies(statement: Statement, attempt: Attempt) -> tuple[Answer, list[str]]:
-    """None with notes where only a part of the call is meant, or a condition is not known."""
-    action, name = attempt.action, f"{attempt.action} on {attempt.resource}"
-    answers: list[tuple[Answer, str]] = [
-        (_of_actions(statement, action), f"{action} is meant in part"),
-        (_of_resources(statement, attempt), f"{name}: names that only AWS knows, or a part of them"),
-        (_of_principals(statement, attempt), f"{name}: whether the principal is meant"),
-    ]
-    answers += [
-        (judged(operator, key, listed(values), attempt), f"{name}: condition {key} is not known")
-        for operator, keys in statement.conditions.items()
-        for key, values in (keys.items() if isinstance(keys, Mapping) else ())
-    ]
-    if any(answer is False for answer, _ in answers):
-        return False, []
-    unclear = [said for answer, said in answers if answer is None]
-    return (None, unclear) if unclear else (True, [])
+def read(conditions: Any) -> Iterator[Clause]:
+    """Joined by AND. What is no object of objects says nothing that could be read, and counts as unknown."""
+    if conditions and not isinstance(conditions, Mapping):
+        yield Clause("StringEquals", UNREAD, (_plain(conditions),))
+        return
+    for operator, block in (conditions or {}).items():
+        if not isinstance(block, Mapping):
+            yield Clause(str(operator), UNREAD, (_plain(block),))
+            continue
+        for key, values in block.items():
+            yield Clause(str(operator), str(key), tuple(_plain(value) for value in listed(values)))
 
 
-def _of_actions(statement: Statement, action: str) -> Answer:
-    if statement.not_actions:
-        return not any(matches(str(each).lower(), action.lower()) for each in statement.not_actions)
-    return _best(_compared(str(each).lower(), action.lower()) for each in statement.actions)
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _of_resources(statement: Statement, attempt: Attempt) -> Answer:
-    wanted = spelled(attempt.resource, attempt.templates)
-    if statement.not_resources:
-        excepted = _best(
-            _compared(spelled(str(each), attempt.templates), wanted) for each in statement.not_resources
-        )
-        return None if excepted is None else not excepted
-    # "*" in a resource's own policy is the resource.
-    meant = [
-        target if each == "*" and statement.kind in ("resource", "key") else str(each)
-        for each in statement.resources or ["*"]
-        for target in statement.targets or ("*",)
-    ]
-    return _best(_compared(spelled(each, attempt.templates), wanted) for each in dict.fromkeys(meant))
-
-
-def _of_principals(statement: Statement, attempt: Attempt) -> Answer:
-    if "NotPrincipal" in statement.raw:
+def undecided(conditions: list[Clause], known: Known) -> list[Clause] | None:
+    """What must hold beside what is known to; None where something known makes it impossible."""
+    truths = [(clause, clause.truth(known)) for clause in conditions]
+    if any(truth is False for _, truth in truths):
         return None
-    answers: list[Answer] = []
-    for kind, value in statement.principals:
-        text = str(value)
-        is_account = text in ("<AccountId>", "arn:aws:iam::<AccountId>:root")
-        answers.append(kind == "AWS" and (text == "*" or is_account or _compared(text, attempt.role_arn)))
-    return _best(answers) if answers else True
-
-
-def judged(operator: str, key: str, values: list[Any], attempt: Attempt) -> Answer:
-    """One key of a condition block, by what a call through the endpoint carries."""
-    words = operator.lower().split(":")
-    name, for_all = words[-1], words[0] == "forallvalues"
-    carried = _carried(key.lower(), attempt)
-    if carried is None:
-        return None
-    if name == "null":
-        return any(str(value).lower() == "true" for value in values) is (carried is _MISSING)
-    negated = "not" in name
-    if carried is _MISSING:
-        return for_all or negated or name.endswith("ifexists")
-    hit = _best(_same(key.lower(), str(value), str(carried), attempt.templates) for value in values)
-    if hit is None:
-        return None
-    return hit is not negated
-
-
-def _carried(key: str, attempt: Attempt) -> object | None:
-    """Value of a condition key in a call that code makes through a VPC endpoint; None: cannot be known."""
-    # From the list of global condition keys in the IAM user guide.
-    return {
-        "aws:sourcevpce": attempt.endpoint,
-        "aws:sourcevpc": attempt.vpc,
-        "aws:sourceip": _MISSING,  # through an endpoint there is none
-        "aws:principalarn": attempt.role_arn,
-        "aws:principalaccount": "<AccountId>",
-        "aws:resourceaccount": _account(attempt.resource),
-        "aws:principalisawsservice": "false",
-        "aws:viaawsservice": "false",
-        "aws:calledvia": _MISSING,
-        "aws:securetransport": "true",
-        "aws:sourcearn": _MISSING,
-        "aws:sourceaccount": _MISSING,
-    }.get(key)
-
-
-def _account(arn: str) -> str:
-    """Our own for a resource whose ARN carries none (a bucket), and for "*"; but ECR's layers are AWS's."""
-    if "starport-layer-bucket" in arn:
-        return "<ECR>"
-    parts = arn.split(":")
-    return parts[4] if len(parts) > 5 and parts[4] and "*" not in parts[4] else "<AccountId>"
-
-
-def _same(key: str, wanted: str, carried: str, templates: Templates) -> Answer:
-    if matches(wanted.lower(), carried.lower()):
-        return True
-    if key == "aws:principalarn":
-        return None if _compared(wanted, _UNKNOWN.sub("*", carried)) is not False else False
-    if key in ("aws:sourcevpce", "aws:sourcevpc"):
-        # An id written out, or a parameter's: may be the one that AWS will give, or gave, this endpoint.
-        return False if wanted.strip("<>") in templates.by_address else None
-    return None if _UNKNOWN.search(wanted) or wanted.isdigit() else False
-
-
-def _best(answers: Iterable[Answer]) -> Answer:
-    found = list(answers)
-    return True if True in found else None if None in found else False
-
-
-def _compared(pattern: str, text: str) -> Answer:
-    """True: all of the text is meant. None: some of it, or it turns on a name that is not known."""
-    if matches(pattern, text):
-        return True
-    if overlap(pattern, text):
-        return None
-    if bool(_UNKNOWN.search(pattern)) is bool(_UNKNOWN.search(text)):
-        return False
-    return None if overlap(_UNKNOWN.sub("*", pattern), _UNKNOWN.sub("*", text)) else False
-
-
-@lru_cache(maxsize=65536)
-def spelled(text: str, templates: Templates) -> str:
-    """With the names that CloudFormation will make up as patterns, as far as the stack's name is known."""
-
-    def name(match: re.Match[str]) -> str:
-        resource = templates.by_address.get(match[0].strip("<>"))
-        if resource is None:
-            return match[0]
-        stack = stack_names(resource.file.parent).get(resource.stack)
-        if stack is None:
-            return match[0]
-        made_up = f"{stack}-{resource.logical_id}-"
-        return (made_up.lower() if resource.type == "AWS::S3::Bucket" else made_up) + "*"
-
-    return _UNKNOWN.sub(name, text)
-
-
-@lru_cache(maxsize=64)
-def stack_names(folder: Path) -> Mapping[str, str]:
-    """Name by the stack's id in a cloud assembly; empty for templates of another origin."""
-    manifest = folder / "manifest.json"
-    try:
-        artifacts = json.loads(manifest.read_text(encoding="utf-8"))["artifacts"]
-        return {
-            str(entry["properties"]["templateFile"]).split(".")[0]: str(
-                entry["properties"].get("stackName", name)
-            )
-            for name, entry in artifacts.items()
-            if entry.get("type") == "aws:cloudformation:stack"
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    return [clause for clause, truth in truths if truth is None]

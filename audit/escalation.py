@@ -9,115 +9,28 @@ with another role than the caller's. What users have through a group is reported
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from audit import principals
-from audit.findings import Finding, Severity
+from audit.findings import Finding, Severity, few
 from audit.policies import Statement, listed, matches, statements
+from audit.powers import (
+    ADMINISTRATOR_POLICIES,
+    BOUNDARY_CHANGES,
+    CODE_CHANGES,
+    CREDENTIALS,
+    GRANT_KEYS,
+    POLICY_CHANGES,
+    RESOURCE_POLICY_CHANGES,
+    RUNS_AS,
+)
 from audit.rights import Grant, Rights, has_wildcard, overlap
 from audit.templates import Resource, Templates
 
 # What a pattern for every role of the account matches.
 _ANY_ROLE = "arn:aws:iam::<AccountId>:role/any/role"
 IDENTITIES = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
-
-# AWS's managed policies that make an administrator, at once or in one step.
-ADMINISTRATOR_POLICIES = ("AdministratorAccess", "IAMFullAccess")
-
-# Change what an identity may do.
-POLICY_CHANGES = (
-    "iam:AddUserToGroup",
-    "iam:AttachGroupPolicy",
-    "iam:AttachRolePolicy",
-    "iam:AttachUserPolicy",
-    "iam:CreatePolicyVersion",
-    "iam:PutGroupPolicy",
-    "iam:PutRolePolicy",
-    "iam:PutUserPolicy",
-    "iam:SetDefaultPolicyVersion",
-    "iam:UpdateAssumeRolePolicy",
-)
-# Make credentials of a user.
-CREDENTIALS = ("iam:CreateAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile")
-BOUNDARY_CHANGES = (
-    "iam:DeleteRolePermissionsBoundary",
-    "iam:DeleteUserPermissionsBoundary",
-    "iam:PutRolePermissionsBoundary",
-    "iam:PutUserPermissionsBoundary",
-)
-# Change who may use a resource.
-RESOURCE_POLICY_CHANGES = (
-    "ecr:SetRepositoryPolicy",
-    "kms:CreateGrant",
-    "kms:PutKeyPolicy",
-    "lambda:AddPermission",
-    "s3:DeleteBucketPolicy",
-    "s3:PutBucketAcl",
-    "s3:PutBucketPolicy",
-    "secretsmanager:PutResourcePolicy",
-    "sns:AddPermission",
-    "sqs:AddPermission",
-)
-# With one of these a permission to make grants serves a service, or is limited to operations or grantees.
-_GRANT_KEYS = (
-    "kms:grantisforawsresource",
-    "kms:granteeprincipal",
-    "kms:granteeserviceprincipal",
-    "kms:grantoperations",
-    "kms:grantconstrainttype",
-    "kms:viaservice",
-)
-
-# Action that runs code with a role that the caller passes -> the service that must be allowed to take it on.
-RUNS_AS: Mapping[str, str] = {
-    "apprunner:CreateService": "tasks.apprunner.amazonaws.com",
-    "batch:RegisterJobDefinition": "ecs-tasks.amazonaws.com",
-    "bedrock:CreateAgent": "bedrock.amazonaws.com",
-    "cloudformation:CreateChangeSet": "cloudformation.amazonaws.com",
-    "cloudformation:CreateStack": "cloudformation.amazonaws.com",
-    "cloudformation:UpdateStack": "cloudformation.amazonaws.com",
-    "codebuild:CreateProject": "codebuild.amazonaws.com",
-    "codebuild:UpdateProject": "codebuild.amazonaws.com",
-    "codepipeline:CreatePipeline": "codepipeline.amazonaws.com",
-    "datapipeline:CreatePipeline": "datapipeline.amazonaws.com",
-    "ec2:AssociateIamInstanceProfile": "ec2.amazonaws.com",
-    "ec2:RunInstances": "ec2.amazonaws.com",
-    "ecs:RegisterTaskDefinition": "ecs-tasks.amazonaws.com",
-    "ecs:RunTask": "ecs-tasks.amazonaws.com",
-    "elasticmapreduce:RunJobFlow": "elasticmapreduce.amazonaws.com",
-    "emr-serverless:StartJobRun": "emr-serverless.amazonaws.com",
-    "glue:CreateDevEndpoint": "glue.amazonaws.com",
-    "glue:CreateJob": "glue.amazonaws.com",
-    "glue:CreateSession": "glue.amazonaws.com",
-    "glue:UpdateJob": "glue.amazonaws.com",
-    "lambda:CreateFunction": "lambda.amazonaws.com",
-    "lambda:UpdateFunctionConfiguration": "lambda.amazonaws.com",
-    "sagemaker:CreateAutoMLJobV2": "sagemaker.amazonaws.com",
-    "sagemaker:CreateHyperParameterTuningJob": "sagemaker.amazonaws.com",
-    "sagemaker:CreateModel": "sagemaker.amazonaws.com",
-    "sagemaker:CreateNotebookInstance": "sagemaker.amazonaws.com",
-    "sagemaker:CreatePipeline": "sagemaker.amazonaws.com",
-    "sagemaker:CreateProcessingJob": "sagemaker.amazonaws.com",
-    "sagemaker:CreateTrainingJob": "sagemaker.amazonaws.com",
-    "sagemaker:CreateUserProfile": "sagemaker.amazonaws.com",
-    "scheduler:CreateSchedule": "scheduler.amazonaws.com",
-    "ssm:StartAutomationExecution": "ssm.amazonaws.com",
-    "states:CreateStateMachine": "states.amazonaws.com",
-    "states:UpdateStateMachine": "states.amazonaws.com",
-}
-# Action that changes code which runs with a role it has already -> (type of what runs, property of its role).
-CODE_CHANGES: Mapping[str, tuple[str, str]] = {
-    "lambda:UpdateFunctionCode": ("AWS::Lambda::Function", "Role"),
-    "states:UpdateStateMachine": ("AWS::StepFunctions::StateMachine", "RoleArn"),
-    "codebuild:StartBuild": ("AWS::CodeBuild::Project", "ServiceRole"),
-    "cloudformation:UpdateStack": ("AWS::CloudFormation::Stack", "RoleARN"),
-    "ecs:ExecuteCommand": ("AWS::ECS::Cluster", ""),
-    "ssm:SendCommand": ("AWS::EC2::Instance", ""),
-    "ssm:StartSession": ("AWS::EC2::Instance", ""),
-    "sagemaker:CreatePresignedNotebookInstanceUrl": ("AWS::SageMaker::NotebookInstance", "RoleArn"),
-}
 
 
 def _holds_boundary(rights: Rights, grant: Grant) -> bool:
@@ -133,7 +46,7 @@ def _is_its_own(_rights: Rights, grant: Grant) -> bool:
 
 
 def _is_for_service(_rights: Rights, grant: Grant) -> bool:
-    return grant.action == "kms:CreateGrant" and grant.limited_by(*_GRANT_KEYS)
+    return grant.action == "kms:CreateGrant" and grant.limited_by(*GRANT_KEYS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +167,7 @@ def _single_calls(rights: Rights) -> Iterator[Finding]:
                 way.rule,
                 way.severity,
                 subject=f"{', '.join(actions)} on {pattern}",
-                way=f"{_few(actions)} on {_text(pattern)} -> {way.gets}",
+                way=f"{few(actions)} on {_text(pattern)} -> {way.gets}",
                 fix=way.fix,
             )
 
@@ -267,14 +180,14 @@ def _passes(rights: Rights, world: _World) -> Iterator[Finding]:
         runners = _runners(rights, services)
         why = "any role of a pattern" if has_wildcard(grant.pattern) else "to any service"
         reached = world.roles_of(grant.pattern)
-        gets = f"the rights of {_few([role.address for role in reached])}" if reached else "the role's rights"
+        gets = f"the rights of {few([role.address for role in reached])}" if reached else "the role's rights"
         yield _finding(
             rights,
             "ESC-04",
             _pass_severity(grant, runners),
             subject=f"iam:PassRole on {grant.pattern}",
             way=f"iam:PassRole on {_text(grant.pattern)} ({why}) -> "
-            + (f"{_few(runners)} -> {gets}" if runners else "no action yet that would run code with it"),
+            + (f"{few(runners)} -> {gets}" if runners else "no action yet that would run code with it"),
             fix="name the role, and the service with iam:PassedToService",
         )
 
@@ -306,7 +219,7 @@ def _code_changes(rights: Rights, world: _World) -> Iterator[Finding]:
             # What lies outside the templates may run with any role.
             if targets and not gains:
                 continue
-            what = _few([target.address for target in gains]) if gains else "what is not in the templates"
+            what = few([target.address for target in gains]) if gains else "what is not in the templates"
             yield _finding(
                 rights,
                 "ESC-05",
@@ -359,7 +272,7 @@ def _through(rights: Rights, world: _World, gains: set[str]) -> Iterator[Finding
             runners = _runners(rights, grant.values("iam:PassedToService"))
             if action == "iam:PassRole" and not runners:
                 continue
-            by = f" -> {_few(runners)}" if action == "iam:PassRole" else ""
+            by = f" -> {few(runners)}" if action == "iam:PassRole" else ""
             for role in world.roles_of(grant.pattern):
                 if role.address in gains and role.address != rights.identity.address:
                     yield _finding(
@@ -386,9 +299,3 @@ def _finding(rights: Rights, rule: str, severity: Severity, *, subject: str, way
 
 def _text(pattern: str) -> str:
     return "everything" if pattern == "*" else pattern
-
-
-def _few(names: Any, limit: int = 3) -> str:
-    every = list(names)
-    rest = f" and {len(every) - limit} more" if len(every) > limit else ""
-    return ", ".join(every[:limit]) + rest

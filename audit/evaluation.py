@@ -14,12 +14,15 @@ from functools import cache
 from typing import Any
 
 from audit.capabilities import Capability, Face, actions_on, expanded
+from audit.conditions import Known, clauses, undecided
+from audit.names import VARIABLE, covers
 from audit.policies import Statement, matches, overlap
-from audit.restrictions import Known, covers, escape, requirements, undecided
 from audit.templates import Resource
+from audit.wording import escape, requirements
 
 ROOT = "arn:aws:iam::<AccountId>:root"
 _STARS = re.compile(r"\*+")
+_COLON = re.compile(r":(?![^{]*\})")  # not inside a variable
 _NOT_BELOW, _NAME_MATCHES = "not below ", "if its name matches "
 _ACCOUNT = {("AWS", ROOT), ("AWS", "<AccountId>")}
 
@@ -147,18 +150,15 @@ def _names(denial: Statement, principal: Principal) -> bool:
     """Whether a Deny of a resource's policy is about this principal.
 
     NotPrincipal spares a role only together with its account and its session, whose name nobody knows
-    before: who is named counts as spared, so that no access is overlooked.
+    before: who is named counts as spared, so that no access is overlooked. It spares nobody who has a
+    boundary (IAM user guide, "permissions boundaries").
     """
     spared = denial.raw.get("NotPrincipal")
     if spared is not None:
-        return not (principal.names & _pairs(spared))
-    account = _ACCOUNT if "aws:principalaccount" in principal.known else set()
+        has_boundary = principal.ceiling is not None or bool(principal.unread_boundary)
+        return has_boundary or not (principal.names & _pairs(spared))
+    account = _ACCOUNT if "aws:principalaccount" in principal.known.carried else set()
     return bool(set(denial.principals) & {("AWS", "*"), *principal.names, *account})
-
-
-def _condition(statement: Statement) -> Any:
-    """Also where it is a parameter: what cannot be read is no less of a condition."""
-    return statement.raw.get("Condition") or {}
 
 
 def _denies(statement: Statement) -> bool:
@@ -172,7 +172,7 @@ def _pairs(given: Any) -> set[tuple[str, str]]:
 def _allowed(given: Iterable[Statement], principal: Principal, face: Face, action: str) -> list[Way]:
     ways: list[Way] = []
     for statement in given:
-        left = undecided(_condition(statement), principal.known) if statement.allows else None
+        left = undecided(clauses(statement), principal.known) if statement.allows else None
         if left is None or action not in _actions(statement, face):
             continue
         needs = requirements(left)
@@ -207,7 +207,7 @@ def _joined(way: Way, cap: Way) -> Way:
 
 
 def _denied(way: Way, denial: Statement, principal: Principal, face: Face) -> Iterator[Way]:
-    left = undecided(_condition(denial), principal.known)
+    left = undecided(clauses(denial), principal.known)
     scopes = _scopes(denial, face) if left is not None else []
     for scope, hangs in scopes:
         if not overlap(scope, way.scope) or any(_spares(hang, way) for hang in hangs):
@@ -252,17 +252,20 @@ def _parts(given: str, face: Face) -> Iterator[tuple[str, tuple[str, ...]]]:
         known = [face.arn, f"{face.arn}-??????"] if face.type == "Secret" else [face.arn]
         truths = [covers(pattern, text) for text in known]
         if any(truth is not False for truth in truths):
-            yield "", () if True in truths else (_NAME_MATCHES + pattern.rpartition(":")[2],)
+            yield "", () if True in truths else (_NAME_MATCHES + _COLON.split(pattern)[-1],)
         return
     if pattern.startswith(face.arn):
         yield pattern.removeprefix(face.arn), ()
         return
     parts: dict[str, tuple[str, ...]] = {}
+    name = (_NAME_MATCHES + _COLON.split(pattern)[-1],)
+    # A variable may stand for the rest of a name; what it stands for is a matter of the request.
+    is_certain, pattern = not VARIABLE.search(pattern), _STARS.sub("*", VARIABLE.sub("*", pattern))
     for end in range(1, len(pattern) + 1):
         if pattern[end - 1] not in "*?/:" or (truth := covers(pattern[:end], face.arn)) is False:
             continue
         rest = _STARS.sub("*", ("*" if pattern[end - 1] == "*" else "") + pattern[end:])
-        parts.setdefault(rest, () if truth else (_NAME_MATCHES + pattern.rpartition(":")[2],))
+        parts.setdefault(rest, () if truth and is_certain else name)
     for rest, hangs in parts.items():
         if not any(matches(other, rest) and not matches(rest, other) for other in parts):
             yield rest, hangs

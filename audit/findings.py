@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -41,3 +41,10 @@ class Finding:
     @property
     def key(self) -> tuple[str, str, str]:
         return (self.rule, self.subject, self.path)
+
+
+def few(names: Iterable[str], limit: int = 3) -> str:
+    """The first of them, and how many there are beside: for a message that is read on one line."""
+    every = list(names)
+    rest = f" and {len(every) - limit} more" if len(every) > limit else ""
+    return ", ".join(every[:limit]) + rest

@@ -2,8 +2,9 @@
 
 audit/evaluation.py says how; what hangs on the request (a condition) stands there in words.
 
-Left out: session policies and organisations' policies, which no template shows; the policies of VPC endpoints
-and the roles' trust, which decide where a credential is used and who gets it, not what it is good for.
+Left out: session policies and organisations' policies, which no template shows; access control lists; grants
+on a resource that a parameter names; the policies of VPC endpoints and the roles' trust, which decide where a
+credential is used and who gets it, not what it is good for.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from audit.callers import identities, outsiders
 from audit.capabilities import TARGETS, Capability, faces
-from audit.evaluation import ROOT, Principal, Target, Way, about, candidates, ways
+from audit.evaluation import Principal, Target, Way, about, candidates, ways
 from audit.policies import Statement, listed, statements
 from audit.templates import Resource, Templates
 
@@ -54,10 +56,10 @@ def matrix(templates: Templates) -> list[Row]:
     every = [_plain(statement) for statement in statements(templates) if isinstance(statement.raw, Mapping)]
     every = _of_this_account(every)
     targets = _targets(templates, every)
-    known_ones = [*_identities(templates, every)]
+    known_ones = [*identities(templates, every)]
     rows = [row for principal in known_ones for row in _unread(principal)]
     for target in targets:
-        for principal in [*known_ones, *_outsiders(target, known_ones)]:
+        for principal in [*known_ones, *outsiders(templates, target, known_ones)]:
             rows += _rows(templates, principal, target)
     return sorted(rows, key=lambda row: row.key)
 
@@ -136,106 +138,6 @@ def _of_this_account(every: list[Statement]) -> list[Statement]:
 def _replaced(raw: Mapping[str, Any], pattern: re.Pattern[str], text: str) -> dict[str, Any]:
     changed: dict[str, Any] = json.loads(pattern.sub(text, json.dumps(raw, default=str)))
     return changed
-
-
-def _identities(templates: Templates, every: Sequence[Statement]) -> Iterator[Principal]:
-    held: dict[tuple[str, str], list[Statement]] = defaultdict(list)
-    for statement in every:
-        for address in statement.identities:
-            held[statement.kind, address].append(statement)
-    written = {templates.arn(policy) for policy in templates.of("AWS::IAM::ManagedPolicy")}
-    for identity in templates.of("AWS::IAM::Role", "AWS::IAM::User"):
-        owners = [identity.address, *_groups(templates, identity)]
-        boundary = str(identity.get("PermissionsBoundary", default=""))
-        arn = _identity_arn(templates, identity)
-        yield Principal(
-            path=identity.path,
-            names=frozenset({("AWS", arn)}),
-            known=_known(identity, arn),
-            attached=tuple(each for address in owners for each in held["identity", address]),
-            ceiling=tuple(held["boundary", identity.address]) if boundary in written else None,
-            unread_policies=tuple(each for each in _managed(templates, owners) if each not in written),
-            unread_boundary="" if boundary in written else boundary,
-            is_user=identity.type == "AWS::IAM::User",
-        )
-
-
-def _managed(templates: Templates, owners: Iterable[str]) -> list[str]:
-    """ARNs of the policies attached to a role, or to a user and its groups."""
-    return [
-        str(arn)
-        for address in owners
-        if (owner := templates.by_address.get(address))
-        for arn in listed(owner.get("ManagedPolicyArns"))
-    ]
-
-
-def _groups(templates: Templates, identity: Resource) -> list[str]:
-    """Addresses of the groups that a user is in."""
-    groups = templates.of("AWS::IAM::Group")
-    named = {str(group.get("GroupName") or f"<{group.address}>"): group.address for group in groups}
-    name = str(identity.get("UserName") or f"<{identity.address}>")
-    additions = [
-        addition.get("GroupName")
-        for addition in templates.of("AWS::IAM::UserToGroupAddition")
-        if name in listed(addition.get("Users"))
-    ]
-    return [named[str(each)] for each in listed(identity.get("Groups")) + additions if str(each) in named]
-
-
-def _identity_arn(templates: Templates, identity: Resource) -> str:
-    if identity.type == "AWS::IAM::Role":
-        return templates.arn(identity)
-    name = identity.get("UserName", default=f"<{identity.address}>")
-    return f"arn:aws:iam::<AccountId>:user{identity.get('Path', default='/')}{name}"
-
-
-def _known(identity: Resource, arn: str) -> dict[str, str | None]:
-    tags = [tag for tag in listed(identity.get("Tags")) if isinstance(tag, Mapping)]
-    return {
-        **_of_account(),
-        "aws:principalarn": arn,
-        **{f"aws:principaltag/{tag.get('Key')}".lower(): str(tag.get("Value")) for tag in tags},
-    }
-
-
-def _of_account() -> dict[str, str | None]:
-    account = "<AccountId>"
-    here = dict.fromkeys(("aws:principalaccount", "kms:calleraccount"), account)
-    return {**here, **_of_target(), "aws:principalisawsservice": "false", "aws:principalservicename": None}
-
-
-def _of_target() -> dict[str, str | None]:
-    return {"aws:resourceaccount": "<AccountId>", "s3:resourceaccount": "<AccountId>"}
-
-
-def _outsiders(target: Target, known_ones: Sequence[Principal]) -> list[Principal]:
-    """Who a resource's own policy names and no template makes: services, accounts, anyone."""
-    ours = {name for principal in known_ones for name in principal.names}
-    named = {
-        name
-        for statement in target.policy
-        if statement.allows
-        for name in (statement.principals or ([("AWS", "*")] if "NotPrincipal" in statement.raw else []))
-    }
-    return [_outsider(*name) for name in sorted(named - ours)]
-
-
-def _outsider(kind: str, value: str) -> Principal:
-    known: dict[str, str | None] = _of_target()
-    path = f"{kind} {value}"
-    if kind == "AWS" and value == "*":
-        path = "anyone"
-    elif (kind, value) in (("AWS", ROOT), ("AWS", "<AccountId>")):
-        path, known = "account root", {**_of_account(), "aws:principalarn": ROOT}
-    elif kind == "Service":
-        path = f"service {re.sub(r'([.]<Region>)?[.]amazonaws[.]com$', '', value)}"
-        known |= {"aws:principalisawsservice": "true", "aws:principalservicename": value}
-        known |= {"aws:principalarn": None}
-    elif kind == "AWS":
-        path = f"outside {value}"
-        known |= {"aws:principalarn": value, "aws:principalisawsservice": "false"}
-    return Principal(path=path, names=frozenset({(kind, value)}), known=known)
 
 
 def _unread(principal: Principal) -> Iterator[Row]:

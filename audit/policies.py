@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ RESOURCE_POLICIES: Mapping[str, str] = {
     "AWS::DynamoDB::Table": "ResourcePolicy",
     "AWS::Events::EventBusPolicy": "Statement",
 }
+# What holds colons of its own: names that are not known, and variables.
+_BRACKETS = re.compile(r"<(?:[^<>]|<[^<>]*>)*>|\$\{[^}]*\}")
 # Type -> property with the name of the one identity that has the policy.
 _INLINE: Mapping[str, str] = {
     "AWS::IAM::RolePolicy": "RoleName",
@@ -47,6 +50,9 @@ class Statement:
     identities: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return f"{self.holder.path} #{self.index}: {json.dumps(dict(self.raw), default=str)}"
+
     @property
     def allows(self) -> bool:
         return self.raw.get("Effect") == "Allow"
@@ -61,11 +67,18 @@ class Statement:
 
     @property
     def resources(self) -> list[str]:
-        return listed(self.raw.get("Resource"))
+        return [self._completed(each) for each in listed(self.raw.get("Resource"))]
 
     @property
     def not_resources(self) -> list[str]:
-        return listed(self.raw.get("NotResource"))
+        return [self._completed(each) for each in listed(self.raw.get("NotResource"))]
+
+    def _completed(self, resource: Any) -> Any:
+        """An identity's policy may leave out the end of an ARN (IAM user guide, "IAM identifiers")."""
+        if self.kind not in ("identity", "boundary") or not str(resource).startswith("arn:"):
+            return resource
+        parts = _BRACKETS.sub("", str(resource)).split(":")
+        return resource if parts[-1].endswith("*") else str(resource) + ":*" * (6 - len(parts))
 
     @property
     def conditions(self) -> Mapping[str, Mapping[str, Any]]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
-from audit.findings import Finding, Severity
+from audit.conditions import clauses
+from audit.findings import Finding, Severity, few
 from audit.policies import Statement, matches, statements
-from audit.rights import conditions_of, is_required
 from audit.rules.events import says_no_source
 from audit.rules.identities import WITHOUT_SOURCE
 from audit.templates import Templates
@@ -94,10 +94,10 @@ def _anyone(statement: Statement, allowed: Sequence[str]) -> Iterator[Finding]:
     if not _is_limited(statement, _WHOSE):
         yield _principal(statement, "ESC-10", Severity.CRITICAL, "*", "everyone")
         return
-    for operator, key, values in conditions_of(statement):
-        if not is_required(operator) or key.lower() not in _ACCOUNT_KEYS:
+    for clause in clauses(statement):
+        if not clause.is_required or clause.key.lower() not in _ACCOUNT_KEYS:
             continue
-        for account in values:
+        for account in clause.values:
             if account != _OWN and not _is_allowed(account, allowed):
                 who = f"everyone of account {account}"
                 yield _principal(statement, "ESC-11", Severity.HIGH, account, who)
@@ -116,7 +116,7 @@ def _principal(statement: Statement, rule: str, severity: Severity, name: str, w
         address=statement.holder.address,
         path=statement.holder.path,
         subject=f"{name}: {', '.join(actions)}",
-        message=f"{who} -> {_few(actions)} -> {_few(map(str, statement.targets)) or 'the resource'}",
+        message=f"{who} -> {few(actions)} -> {few(map(str, statement.targets)) or 'the resource'}",
         fix=fixes[rule],
     )
 
@@ -144,14 +144,14 @@ def _account(name: str) -> str:
 
 def _is_limited(statement: Statement, beginnings: tuple[str, ...]) -> bool:
     return any(
-        is_required(operator)
-        and key.lower().startswith(beginnings)
-        and not all(value == "*" for value in values)
-        for operator, key, values in conditions_of(statement)
+        clause.is_required
+        and clause.key.lower().startswith(beginnings)
+        and not any(_is_anybodys(value) for value in clause.values)
+        for clause in clauses(statement)
     )
 
 
-def _few(names: Iterable[str], limit: int = 3) -> str:
-    every = list(names)
-    rest = f" and {len(every) - limit} more" if len(every) > limit else ""
-    return ", ".join(every[:limit]) + rest
+def _is_anybodys(value: str) -> bool:
+    """Everything, or an ARN of whatever account: anybody can give a role of their own such a name."""
+    parts = value.split(":", 5)
+    return not value.strip("*") or (len(parts) == 6 and bool(parts[4]) and not parts[4].strip("*?"))

@@ -7,13 +7,13 @@ the templates do not hold is no limit.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from audit import policies
-from audit.policies import Statement, listed, matches
+from audit.conditions import Clause, clauses
+from audit.policies import Statement, matches
 from audit.templates import Resource
 
 PLACEHOLDER = re.compile(r"<[^<>]*(?:<[^<>]*>[^<>]*)*>")
@@ -22,25 +22,22 @@ WILDCARD = re.compile(r"[*?]")
 
 @dataclass(frozen=True, kw_only=True)
 class Grant:
-    """An action allowed on resources of a pattern; `conditions` as (operator, key, values)."""
+    """An action allowed on resources of a pattern."""
 
     action: str
     pattern: str
-    conditions: tuple[tuple[str, str, tuple[str, ...]], ...]
+    conditions: tuple[Clause, ...]
 
     def limited_by(self, *beginnings: str) -> bool:
         """Whether a condition with such a key must be met."""
-        return any(
-            is_required(operator) and key.lower().startswith(beginnings)
-            for operator, key, _ in self.conditions
-        )
+        return any(each.is_required and each.key.lower().startswith(beginnings) for each in self.conditions)
 
     def values(self, name: str) -> list[str]:
         return [
             value
-            for operator, key, values in self.conditions
-            if key.lower() == name.lower() and is_required(operator)
-            for value in values
+            for each in self.conditions
+            if each.key.lower() == name.lower() and each.is_required
+            for value in each.values
         ]
 
 
@@ -75,15 +72,14 @@ class Rights:
         return any(
             _covers(denial, action)
             and any(
-                "Not" in operator and key.lower() == "iam:permissionsboundary"
-                for operator, key, _ in conditions_of(denial)
+                each.is_negative and each.key.lower() == "iam:permissionsboundary" for each in clauses(denial)
             )
             for denial in self._denials
         )
 
     def _is_denied(self, grant: Grant) -> bool:
         return any(
-            not denial.conditions
+            not clauses(denial)
             and _covers(denial, grant.action)
             and any(matches(str(pattern), grant.pattern) for pattern in denial.resources)
             for denial in self._denials
@@ -100,7 +96,7 @@ def _covers(statement: Statement, action: str) -> bool:
 def _granted(statement: Statement, action: str) -> list[Grant]:
     # All but some resources is read as all of them.
     patterns = ["*"] if statement.not_resources else [str(each) for each in statement.resources]
-    conditions = tuple(conditions_of(statement))
+    conditions = tuple(clauses(statement))
     return [Grant(action=action, pattern=pattern, conditions=conditions) for pattern in patterns]
 
 
@@ -110,23 +106,6 @@ def _both(grant: Grant, cap: Grant) -> Grant | None:
         return None
     narrower = cap.pattern if matches(grant.pattern, cap.pattern) else grant.pattern
     return Grant(action=grant.action, pattern=narrower, conditions=grant.conditions + cap.conditions)
-
-
-def conditions_of(statement: Statement) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    conditions: Any = statement.conditions
-    for operator, block in conditions.items() if isinstance(conditions, Mapping) else ():
-        for key, values in block.items() if isinstance(block, Mapping) else ():
-            yield str(operator), str(key), tuple(map(str, listed(values)))
-
-
-def is_required(operator: str) -> bool:
-    """Only a request that has the key, with one of the values, passes."""
-    return not (
-        "Not" in operator
-        or operator == "Null"
-        or operator.endswith("IfExists")
-        or operator.startswith("ForAllValues:")
-    )
 
 
 def overlap(one: str, other: str) -> bool:

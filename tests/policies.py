@@ -1,73 +1,32 @@
-"""Reads the policies of templates: who is allowed or denied what, under which condition."""
+"""The policies of a synthesised profile, as the audit reads them; intrinsics of properties as text."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from audit.policies import Kind, Statement, statements
+from audit.templates import Templates
 from tests.conftest import Assembly
-
-IDENTITY_POLICIES = ("AWS::IAM::ManagedPolicy",)  # no role has another: test_least_privilege.py
-RESOURCE_POLICIES = {
-    "AWS::EC2::VPCEndpoint": "PolicyDocument",
-    "AWS::KMS::Key": "KeyPolicy",
-    "AWS::S3::BucketPolicy": "PolicyDocument",
-    "AWS::SNS::TopicPolicy": "PolicyDocument",
-    "AWS::SQS::QueuePolicy": "PolicyDocument",
-}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statement:
-    owner: str  # <stack>/<logical id> of the policy, or of the resource that holds it
-    raw: dict[str, Any]
-
-    @property
-    def is_allow(self) -> bool:
-        return bool(self.raw["Effect"] == "Allow")
-
-    @property
-    def actions(self) -> list[str]:
-        return listed(self.raw["Action"])
-
-    @property
-    def resources(self) -> list[Any]:
-        return listed(self.raw.get("Resource", []))
-
-    @property
-    def conditions(self) -> dict[str, dict[str, Any]]:
-        conditions: dict[str, dict[str, Any]] = self.raw.get("Condition", {})
-        return conditions
-
-    def __str__(self) -> str:
-        return f"{self.owner}: {json.dumps(self.raw)}"
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def identity_statements(assembly: Assembly, *, with_boundary: bool = False) -> list[Statement]:
-    return [
-        statement
-        for kind in IDENTITY_POLICIES
-        for statement in _statements(assembly, kind, "PolicyDocument")
-        if with_boundary or not is_boundary(statement.owner)
-    ]
+    return _of(assembly, "identity", "boundary") if with_boundary else _of(assembly, "identity")
+
+
+def boundary_statements(assembly: Assembly) -> list[Statement]:
+    return _of(assembly, "boundary")
 
 
 def resource_statements(assembly: Assembly, kind: str) -> list[Statement]:
-    return list(_statements(assembly, kind, RESOURCE_POLICIES[kind]))
+    """Of what has a policy of its own, by the type that holds it."""
+    found = [each for each in _of(assembly, "resource", "endpoint", "key") if each.holder.type == kind]
+    assert found, f"no policy of a {kind}: the test would pass on empty templates"
+    return found
 
 
 def trust_statements(assembly: Assembly) -> list[Statement]:
-    return list(_statements(assembly, "AWS::IAM::Role", "AssumeRolePolicyDocument"))
-
-
-def is_boundary(owner: str) -> bool:
-    return owner.startswith("Base/Boundary")
+    return _of(assembly, "trust")
 
 
 def text(value: Any) -> str:
@@ -88,7 +47,11 @@ def text(value: Any) -> str:
     return json.dumps(value)
 
 
-def _statements(assembly: Assembly, kind: str, document: str) -> Iterator[Statement]:
-    for owner, properties in assembly.resources(kind).items():
-        for raw in listed(properties[document]["Statement"]):
-            yield Statement(owner=owner, raw=raw)
+def _of(assembly: Assembly, *kinds: Kind) -> list[Statement]:
+    documents = {
+        stack: (assembly.directory / f"{stack}.template.json", template)
+        for stack, template in assembly.templates.items()
+    }
+    found = [each for each in statements(Templates(documents)) if each.kind in kinds]
+    assert found, f"no statement of kind {' or '.join(kinds)}: the test would pass on empty templates"
+    return found

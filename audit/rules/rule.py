@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from audit.conditions import clauses
 from audit.findings import Finding, Severity
 from audit.policies import Kind, Statement, listed, statements
 from audit.templates import Resource, Templates
@@ -14,7 +14,6 @@ from audit.templates import Resource, Templates
 # A condition on one of these ties a service's call to the account or resource that caused it.
 SOURCE_KEYS = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"})
 _TLS = "aws:securetransport"
-_LOOSE = re.compile(r"IfExists$|^ForAllValues|Not[EIL]|^Null$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,20 +120,17 @@ def narrowing_keys(statement: Statement) -> set[str]:
     everybody who uses TLS.
     """
     return {
-        str(key).lower()
-        for operator, values in statement.conditions.items()
-        if not _LOOSE.search(str(operator)) and isinstance(values, Mapping)
-        for key, value in values.items()
-        if str(key).lower() != _TLS and any(each != "*" for each in listed(value))
+        clause.key.lower()
+        for clause in clauses(statement)
+        if clause.is_required and clause.key.lower() != _TLS and "*" not in clause.values
     }
 
 
 def denies_plain_transport(statement: Statement) -> bool:
-    asked = statement.conditions.get("Bool")
-    if statement.raw.get("Effect") != "Deny" or not isinstance(asked, Mapping):
-        return False
-    found = {str(key).lower(): str(value).lower() for key, value in asked.items()}
-    return found.get(_TLS) == "false" and is_everybody(statement)
+    """Everybody's, with no other condition beside it that would narrow the denial."""
+    asked = [(each.base, each.key.lower(), each.values) for each in clauses(statement)]
+    is_denial = statement.raw.get("Effect") == "Deny" and is_everybody(statement)
+    return is_denial and asked == [("Bool", _TLS, ("false",))]
 
 
 def is_everybody(statement: Statement) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from audit.encryption import STAGES, Hop, Store, check, encryption_map, to_lines
+from audit.encryption import Hop, Store, check, encryption_map, to_lines
+from audit.encryption.rows import STAGES
 from audit.templates import Templates
 
 KEY = {"Fn::GetAtt": ["Key", "Arn"]}
@@ -351,6 +352,11 @@ PRIVATE = bucket(SSEAlgorithm="aws:kms", KMSMasterKeyID=KEY)
             [denial(), denial(condition={"NumericLessThan": {"s3:TlsVersion": 1.2}})], "TLS 1.2", id="TLS 1.2"
         ),
         pytest.param([denial(Resource="*")], "TLS", id="everything, which is the bucket"),
+        pytest.param(
+            [denial(condition={"BoolIfExists": {"aws:SecureTransport": False}})],
+            "TLS",
+            id="if the key is there",
+        ),
     ],
 )
 def test_a_bucket_that_denies_http_is_no_finding(statements: list[Any], expected: str) -> None:

@@ -58,6 +58,11 @@ def rules(*statements: dict[str, Any], **more: Any) -> list[tuple[str, Severity]
         pytest.param(
             [allow("iam:PutRolePolicy", f"{ROLES}/x")], [("ESC-02", Severity.CRITICAL)], id="policy of a role"
         ),
+        pytest.param(
+            [allow("iam:PutRolePolicy"), deny("iam:*", Condition={"Ref": "Given"})],
+            ["ESC-02"],
+            id="a denial on a condition that is a parameter",
+        ),
         pytest.param([allow("iam:CreateAccessKey")], [("ESC-03", Severity.CRITICAL)], id="keys of users"),
         pytest.param(
             [allow("iam:PassRole"), allow("lambda:CreateFunction")],

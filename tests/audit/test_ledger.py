@@ -30,7 +30,7 @@ ROW = Row(
     rules=("IAM5",),
     places=(("Any/Role/Policy", "Resource::*"),),
     reason="cloudwatch:PutMetricData takes no resource; its namespace is bounded by a condition.",
-    proof="audit/wildcards.py",
+    proof="audit/wildcards/__init__.py",
     review_by=date(2026, 12, 1),
 )
 
@@ -100,7 +100,7 @@ GOOD = """
   findings:
     - Any/Role/Policy [Resource::*]
   reason: cloudwatch:PutMetricData takes no resource; its namespace is bounded by a condition.
-  proof: audit/wildcards.py
+  proof: audit/wildcards/__init__.py
   review_by: 2026-12-01
 """
 

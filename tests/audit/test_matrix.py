@@ -443,6 +443,125 @@ CASES = [
         ["Any/R | read | bucket Any/Store: * | s3:GetObject | not below raw/*"],
         id="a grant of all but some objects",
     ),
+    pytest.param(
+        {
+            "Store": BUCKET,
+            "R": role(READS),
+            "Asked": role(
+                allow(
+                    "s3:GetObject",
+                    below("*"),
+                    Condition={"StringEquals": {"aws:PrincipalAccount": {"Ref": "Trusted"}}},
+                )
+            ),
+        },
+        [
+            "Any/Asked | read | bucket Any/Store: * | s3:GetObject | aws:PrincipalAccount is <Any/Trusted>",
+            "Any/R | read | bucket Any/Store: raw/* | s3:GetObject",
+        ],
+        id="a condition with a parameter may hold",
+    ),
+    pytest.param(
+        {
+            "Store": BUCKET,
+            "R": role(
+                allow(
+                    "s3:GetObject",
+                    below("*"),
+                    Condition={"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}},
+                )
+            ),
+        },
+        ["Any/R | read | bucket Any/Store: * | s3:GetObject"],
+        id="a condition with a variable that is known",
+    ),
+    pytest.param(
+        {"Store": BUCKET, "R": role(allow("s3:GetObject", "arn:aws:s3:::${aws:PrincipalTag/team}-data/x/*"))},
+        [
+            f"Any/R | read | bucket Any/Store: {scope} | s3:GetObject | "
+            "if its name matches ${aws:PrincipalTag/team}-data/x/*"
+            for scope in ("*-data/x/*", "x/*")
+        ],
+        id="a bucket by a variable",
+    ),
+    pytest.param(
+        {
+            "S": {"Type": "AWS::SQS::Queue"},
+            "R": role(allow("sqs:ReceiveMessage", "arn:aws:sqs")),
+            "Elsewhere": role(allow("sqs:ReceiveMessage", "arn:aws:sns")),
+            "Denied": role(allow("sqs:ReceiveMessage"), deny("sqs:*", "arn:aws:sqs:<Region>")),
+        },
+        ["Any/R | read | queue Any/S | sqs:ReceiveMessage"],
+        id="an ARN without its end",
+    ),
+    pytest.param(
+        {
+            "S": {"Type": "AWS::SQS::Queue"},
+            "R": role(allow("sqs:ReceiveMessage", "arn:aws:sqs:*:*:${aws:PrincipalTag/team}")),
+        },
+        ["Any/R | read | queue Any/S | sqs:ReceiveMessage | if its name matches ${aws:PrincipalTag/team}"],
+        id="a queue by a variable",
+    ),
+    pytest.param(
+        {
+            "Store": BUCKET,
+            "Spared": role(READS, PermissionsBoundary={"Ref": "B"}),
+            "B": boundary(allow("s3:*")),
+            "P": bucket_policy(
+                deny("s3:*", below("*"), NotPrincipal={"AWS": {"Fn::GetAtt": ["Spared", "Arn"]}})
+            ),
+        },
+        [],
+        id="a Deny with NotPrincipal spares nobody who has a boundary",
+    ),
+    pytest.param(
+        {
+            "Store": BUCKET,
+            "U": {"Type": "AWS::IAM::User", "Properties": {"Path": "/team/"}},
+            "P": bucket_policy(
+                allow("s3:GetObject", below("*"), Principal={"AWS": {"Fn::GetAtt": ["U", "Arn"]}})
+            ),
+        },
+        ["Any/U | read | bucket Any/Store: * | s3:GetObject"],
+        id="a bucket's grant to a user of the templates",
+    ),
+    *(
+        pytest.param(
+            {"T": {"Type": kind, "Properties": {name: "t"}}, "R": role(allow(action, arn))},
+            [f"Any/R | {said} | {action}"],
+            id=f"{kind} by its name",
+        )
+        for kind, name, action, arn, said in (
+            (
+                "AWS::ECR::Repository",
+                "RepositoryName",
+                "ecr:BatchGetImage",
+                "arn:aws:ecr:<Region>:<AccountId>:repository/t",
+                "read | repository Any/T",
+            ),
+            (
+                "AWS::RDS::DBInstance",
+                "DBInstanceIdentifier",
+                "rds:DeleteDBInstance",
+                "arn:aws:rds:*:*:db:*",
+                "delete | database instance Any/T",
+            ),
+            (
+                "AWS::RDS::DBCluster",
+                "DBClusterIdentifier",
+                "rds:DeleteDBCluster",
+                "arn:aws:rds:*:*:cluster:t",
+                "delete | database cluster Any/T",
+            ),
+            (
+                "AWS::EFS::FileSystem",
+                "Name",
+                "elasticfilesystem:DeleteFileSystem",
+                "arn:aws:elasticfilesystem:*:*:file-system/*",
+                "delete | file system Any/T",
+            ),
+        )
+    ),
 ]
 
 

@@ -52,6 +52,16 @@ def found(templates: Templates, *allowed: str) -> list[tuple[str, Severity]]:
             id="a condition that is met without the key",
         ),
         pytest.param(
+            bucket("*", Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/reader"}}),
+            ("ESC-10", Severity.CRITICAL),
+            id="a role of that name in any account",
+        ),
+        pytest.param(
+            bucket("*", Condition={"StringLike": {"aws:PrincipalOrgID": ["o-1", "*"]}}),
+            ("ESC-10", Severity.CRITICAL),
+            id="everyone, as one of two",
+        ),
+        pytest.param(
             bucket("*", Condition={"StringLike": {"aws:PrincipalAccount": "*"}}),
             ("ESC-10", Severity.CRITICAL),
             id="everyone of every account",

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from audit.calls import services_of
 from audit.reachability import Hop, check, hops, outside_calls, to_lines
+from audit.reachability.calls import services_of
 from audit.templates import Templates
 from tests.conftest import Assembly
 
@@ -290,6 +290,49 @@ ANY = {"Principal": "*"}
             id="endpoint policy with a condition that is false",
         ),
         pytest.param(
+            put("S3", **policy(allow("*", Principal={"AWS": {"Ref": "AWS::AccountId"}}))),
+            ("NET-05", "s3"),
+            "does not allow",
+            id="gateway's policy for the account, which is its root user alone",
+        ),
+        pytest.param(put("S3", **policy(allow("*"))), ("", ""), "", id="gateway's policy for nobody named"),
+        pytest.param(
+            put("Secrets", **policy(allow("*", Principal={"AWS": {"Ref": "AWS::AccountId"}}))),
+            ("", ""),
+            "",
+            id="interface's policy for the account",
+        ),
+        pytest.param(
+            put("Secrets", **policy(allow("*", Principal={"AWS": "111122223333"}))),
+            ("", ""),
+            "",
+            id="interface's policy for an account that may be this one",
+        ),
+        pytest.param(
+            put(
+                "S3",
+                **policy(
+                    allow(
+                        "*",
+                        Condition={"ForAnyValue:StringNotEquals": {"aws:CalledVia": "x.amazonaws.com"}},
+                        **ANY,
+                    )
+                ),
+            ),
+            ("NET-05", "s3"),
+            "does not allow",
+            id="endpoint policy for what is called via some service",
+        ),
+        pytest.param(
+            put(
+                "S3",
+                **policy(allow("*", Condition={"StringEquals": {"aws:PrincipalAccount": "<Acc*"}}, **ANY)),
+            ),
+            ("NET-05", "s3"),
+            "does not allow",
+            id="endpoint policy with a star that is no pattern",
+        ),
+        pytest.param(
             put("S3", **policy(allow("*", **ANY), {**allow("s3:Get*", **ANY), "Effect": "Deny"})),
             ("NET-05", "s3"),
             "does not allow",
@@ -365,6 +408,43 @@ def test_a_condition_that_is_not_known_is_a_note() -> None:
     templates = changed(put("S3", **policy(allow("*", Condition=condition, **ANY))))
     assert found(templates) == set()
     assert "condition aws:PrincipalOrgID is not known" in hop_to("s3", templates).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("statements", "says"),
+    [
+        pytest.param(
+            [
+                allow("*", **ANY),
+                {**allow("*", Condition={"Bool": {"aws:x": "true"}}, **ANY), "Effect": "Deny"},
+            ],
+            "condition aws:x is not known",
+            id="a Deny that may be meant",
+        ),
+        pytest.param(
+            [allow("*", Condition={"Ref": "Given"}, **ANY)], "a condition is not known", id="a parameter"
+        ),
+        pytest.param(
+            [{"Effect": "Allow", "NotAction": "s3:GetObject", "Resource": "*", **ANY}],
+            "s3:Get* is meant in part",
+            id="all but a part of the actions",
+        ),
+        pytest.param(
+            [allow("*", "arn:aws:s3:::${aws:PrincipalTag/team}/*", **ANY)],
+            "names that only AWS knows",
+            id="a variable",
+        ),
+    ],
+)
+def test_what_a_policy_leaves_open_is_a_note(statements: list[Any], says: str) -> None:
+    def change(resources: Resources) -> None:
+        resources["S3"]["Properties"].update(policy(*statements))
+        resources["Bucket"]["Properties"]["BucketName"] = "team-data"
+        resources["Role"] = role(allow("s3:Get*", OBJECTS), allow("secretsmanager:GetSecretValue"))
+
+    templates = changed(change)
+    assert found(templates) == set()
+    assert says in " ".join(hop_to("s3", templates).notes)
 
 
 @pytest.mark.parametrize(

@@ -483,6 +483,7 @@ def test_rule_says_why_and_how(rule: Any) -> None:
 
 
 ALLOWED = "P.Properties.PolicyDocument.Statement.1"
+DENIED = "P.Properties.PolicyDocument.Statement.0"
 TUNED = f"{STATE}.Tune.Parameters.TrainingJobDefinition"
 PROCESSED = f"{STATE}.Process.Parameters"
 LOG_DELIVERY = allow("s3:PutObject", {"Service": "logging.s3.amazonaws.com"}, Condition=OURS)
@@ -784,6 +785,24 @@ BARE = json.dumps({"States": {"Train": task("sagemaker:createModel", {"Execution
             but(BUCKET, f"{ALLOWED}.Condition", {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}),
             True,
             id="all but some are many",
+        ),
+        pytest.param(
+            "ML-S3-02",
+            but(BUCKET, f"{DENIED}.Condition.StringEquals", {"aws:PrincipalAccount": "1"}),
+            True,
+            id="a denial that another condition narrows",
+        ),
+        pytest.param(
+            "ML-S3-02",
+            but(BUCKET, f"{DENIED}.Condition", {"BoolIfExists": {"aws:SecureTransport": False}}),
+            False,
+            id="a denial if the key is there",
+        ),
+        pytest.param(
+            "ML-S3-05",
+            but(BUCKET, f"{ALLOWED}.Condition", {"StringLike": {"aws:PrincipalOrgID": ["o-1", "*"]}}),
+            True,
+            id="a star beside a value does not narrow",
         ),
         pytest.param(
             "ML-S3-05",

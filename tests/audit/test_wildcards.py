@@ -157,6 +157,22 @@ def rules(templates: Templates) -> list[str]:
             id="every account",
         ),
         pytest.param(
+            {"Action": "kinesis:PutRecord", "Resource": "arn:aws:kinesis"},
+            "narrowable",
+            "the ARN can name account, Region and resource",
+            id="an ARN without its end",
+        ),
+        pytest.param(
+            {
+                "Action": "kinesis:PutRecord",
+                "Resource": "*",
+                "Condition": {"StringLike": {"aws:ResourceTag/team": ["ml", "*"]}},
+            },
+            "narrowable",
+            "kinesis:PutRecord takes resources",
+            id="condition that a star among its values opens",
+        ),
+        pytest.param(
             {
                 "Action": "kinesis:PutRecord",
                 "Resource": "*",

@@ -9,13 +9,9 @@ import json
 import pytest
 
 from tests.conftest import Assembly
-from tests.policies import Statement, identity_statements, is_boundary, text
+from tests.policies import boundary_statements, identity_statements, text
 
 LARGEST_POLICY = 6144  # characters that IAM accepts, white space not counted
-
-
-def boundary(assembly: Assembly) -> list[Statement]:
-    return [s for s in identity_statements(assembly, with_boundary=True) if is_boundary(s.owner)]
 
 
 def test_every_role_is_below_the_boundary(assembly: Assembly) -> None:
@@ -24,19 +20,22 @@ def test_every_role_is_below_the_boundary(assembly: Assembly) -> None:
 
 
 def test_boundary_names_what_is_granted_and_nothing_more(assembly: Assembly) -> None:
-    ceiling = {action for s in boundary(assembly) if s.is_allow for action in s.actions}
-    granted = {action for s in identity_statements(assembly) if s.is_allow for action in s.actions}
+    ceiling = {action for s in boundary_statements(assembly) if s.allows for action in s.actions}
+    granted = {action for s in identity_statements(assembly) if s.allows for action in s.actions}
     assert granted - ceiling == set(), "granted, but the boundary stops it: add it to security/boundary.py"
     assert ceiling - granted == set(), "nobody is granted this: remove it from security/boundary.py"
 
 
 def test_boundary_ends_at_this_account(assembly: Assembly) -> None:
-    open_ended = {a for s in boundary(assembly) if s.is_allow and not s.conditions for a in s.actions}
+    open_ended = {
+        a for s in boundary_statements(assembly) if s.allows and not s.conditions for a in s.actions
+    }
     assert {action.partition(":")[0] for action in open_ended} == {"ecr"}, "SageMaker's images are AWS's"
 
 
 def test_boundary_fits_into_a_policy(assembly: Assembly) -> None:
-    [policy] = [p for n, p in assembly.resources("AWS::IAM::ManagedPolicy").items() if is_boundary(n)]
+    [address] = {s.holder.address for s in boundary_statements(assembly)}
+    policy = assembly.resources("AWS::IAM::ManagedPolicy")[address]
     document = json.dumps(policy["PolicyDocument"], separators=(",", ":"))
     assert len(document) < LARGEST_POLICY
 
@@ -56,20 +55,20 @@ def test_sagemaker_work_without_protection_is_denied(
     key: str, actions: set[str], production: Assembly
 ) -> None:
     """One statement per key: two keys in one `Null` block would deny only what lacks both."""
-    denials = [s for s in boundary(production) if s.conditions == {"Null": {key: "true"}}]
+    denials = [s for s in boundary_statements(production) if s.conditions == {"Null": {key: "true"}}]
     [denial] = denials
-    assert not denial.is_allow
+    assert not denial.allows
     assert denial.resources == ["*"]
     assert {f"sagemaker:{action}" for action in actions} <= set(denial.actions)
 
 
 @pytest.mark.parametrize("key", ["sagemaker:NetworkIsolation", "sagemaker:InterContainerTrafficEncryption"])
 def test_protection_switched_off_is_denied(key: str, production: Assembly) -> None:
-    [denial] = [s for s in boundary(production) if s.conditions == {"Bool": {key: "false"}}]
-    assert not denial.is_allow
+    [denial] = [s for s in boundary_statements(production) if s.conditions == {"Bool": {key: "false"}}]
+    assert not denial.allows
 
 
 def test_no_denial_asks_for_two_missing_keys_at_once(production: Assembly) -> None:
-    nulls = [s.conditions["Null"] for s in boundary(production) if "Null" in s.conditions]
+    nulls = [s.conditions["Null"] for s in boundary_statements(production) if "Null" in s.conditions]
     assert nulls
     assert all(len(block) == 1 for block in nulls)

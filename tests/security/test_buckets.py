@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from audit.policies import Statement
 from tests.conftest import Assembly
-from tests.policies import Statement, resource_statements, text
+from tests.policies import resource_statements, text
 
 # Bucket -> who else than the VPC reaches its content: folders of roles, services that read for a person.
 WAYS = {
@@ -24,9 +25,9 @@ def denials(assembly: Assembly, sid: str) -> dict[str, Statement]:
     found = {}
     for statement in resource_statements(assembly, "AWS::S3::BucketPolicy"):
         if statement.raw.get("Sid") == sid:
-            assert not statement.is_allow
+            assert not statement.allows
             assert statement.raw["Principal"] == {"AWS": "*"}
-            owner = statement.owner.partition("/")[2].partition("Policy")[0]
+            owner = statement.holder.address.partition("/")[2].partition("Policy")[0]
             found[owner.removeprefix("Lake")] = statement
     assert found, sid
     return found
@@ -89,4 +90,4 @@ def test_access_log_bucket_takes_logs_of_our_buckets_only(assembly: Assembly) ->
     ]
     assert statement.actions == ["s3:PutObject"]
     assert "mlref-" in text(statement.conditions["ArnLike"]["aws:SourceArn"])
-    assert text(statement.conditions["StringEquals"]["aws:SourceAccount"]) == "<AWS::AccountId>"
+    assert text(statement.conditions["StringEquals"]["aws:SourceAccount"]) == "<AccountId>"

@@ -126,7 +126,7 @@ def test_log_groups_key_admits_cloudwatch_logs(assembly: Assembly) -> None:
         for s in resource_statements(assembly, "AWS::KMS::Key")
         if text(s.raw["Principal"].get("Service")).startswith("logs.")
     ]
-    assert statement.owner.startswith("Base/KeysLogs")
+    assert statement.holder.address.startswith("Base/KeysLogs")
     assert {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"} <= set(statement.actions)
 
 

@@ -56,7 +56,13 @@ WITH_A_SERVICE = {
 def wildcard_actions(assembly: Assembly) -> list[str]:
     statements = identity_statements(assembly, with_boundary=True)
     assert len(statements) > 50
-    return [f"{s.owner}: {action}" for s in statements if s.is_allow for action in s.actions if "*" in action]
+    return [
+        f"{s.holder.address}: {action}"
+        for s in statements
+        if s.allows
+        for action in s.actions
+        if "*" in action
+    ]
 
 
 def test_no_action_is_a_wildcard(assembly: Assembly) -> None:
@@ -76,7 +82,7 @@ def actions_on_everything(assembly: Assembly) -> set[str]:
     return {
         action
         for s in identity_statements(assembly)
-        if s.is_allow and "*" in s.resources
+        if s.allows and "*" in s.resources
         for action in s.actions
     }
 
@@ -129,9 +135,7 @@ def test_no_role_uses_a_policy_that_aws_manages(assembly: Assembly) -> None:
 def test_keys_are_used_through_a_service_only(assembly: Assembly) -> None:
     """A stolen role cannot decrypt by itself: the request must come from the service that holds the data."""
     statements = [
-        s
-        for s in identity_statements(assembly)
-        if s.is_allow and any(a.startswith("kms:") for a in s.actions)
+        s for s in identity_statements(assembly) if s.allows and any(a.startswith("kms:") for a in s.actions)
     ]
     assert len(statements) > 20
     for statement in statements:
@@ -140,7 +144,7 @@ def test_keys_are_used_through_a_service_only(assembly: Assembly) -> None:
 
 
 def test_roles_are_passed_to_one_service(assembly: Assembly) -> None:
-    passing = [s for s in identity_statements(assembly) if s.is_allow and "iam:PassRole" in s.actions]
+    passing = [s for s in identity_statements(assembly) if s.allows and "iam:PassRole" in s.actions]
     assert passing
     for statement in passing:
         assert "iam:PassedToService" in str(statement.conditions), statement
@@ -148,7 +152,7 @@ def test_roles_are_passed_to_one_service(assembly: Assembly) -> None:
 
 
 def test_nobody_may_change_who_may_what(assembly: Assembly) -> None:
-    actions = {a for s in identity_statements(assembly, with_boundary=True) if s.is_allow for a in s.actions}
+    actions = {a for s in identity_statements(assembly, with_boundary=True) if s.allows for a in s.actions}
     assert {a for a in actions if a.startswith("iam:")} <= {"iam:PassRole"}
     assert not {
         a for a in actions if a.startswith(("kms:Put", "kms:Disable", "kms:Schedule", "s3:PutBucket"))
@@ -159,10 +163,13 @@ def test_functions_cannot_use_what_lambda_may_do_with_their_role(assembly: Assem
     [denial] = [
         s
         for s in identity_statements(assembly)
-        if not s.is_allow and s.conditions == {"Null": {"lambda:SourceFunctionArn": "false"}}
+        if not s.allows and s.conditions == {"Null": {"lambda:SourceFunctionArn": "false"}}
     ]
     allowed = {
-        a for s in identity_statements(assembly) if s.owner == denial.owner and s.is_allow for a in s.actions
+        a
+        for s in identity_statements(assembly)
+        if s.holder.address == denial.holder.address and s.allows
+        for a in s.actions
     }
     assert allowed == set(denial.actions)
 

@@ -53,6 +53,6 @@ def test_every_bucket_logs_who_asked_but_the_log_bucket_itself(assembly: Assembl
 
 
 def test_nobody_may_delete_logs_or_stop_the_trail(assembly: Assembly) -> None:
-    actions = {a for s in identity_statements(assembly, with_boundary=True) if s.is_allow for a in s.actions}
+    actions = {a for s in identity_statements(assembly, with_boundary=True) if s.allows for a in s.actions}
     assert not actions & {"logs:DeleteLogGroup", "logs:DeleteLogStream", "logs:PutRetentionPolicy"}
     assert not [action for action in actions if action.startswith("cloudtrail:")]

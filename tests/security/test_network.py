@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from audit.policies import listed
 from tests.conftest import Assembly
-from tests.policies import identity_statements, listed, resource_statements, text
+from tests.policies import identity_statements, resource_statements, text
 
 ABSENT = [
     "AWS::EC2::InternetGateway",
@@ -133,7 +134,7 @@ def test_bucket_endpoint_leads_to_the_lake_and_the_assets_only(assembly: Assembl
     [lake] = [s for s in statements if "s3:PutObject" in s.actions]
     [assets] = [s for s in statements if "s3:GetObject" in s.actions and s != lake]
     assert {bucket_of(r).partition("-data-")[2] for r in lake.resources} == {"*"}
-    assert {bucket_of(r) for r in assets.resources} == {"cdk-*-assets-<AWS::AccountId>-<AWS::Region>"}
+    assert {bucket_of(r) for r in assets.resources} == {"cdk-*-assets-<AccountId>-<Region>"}
     assert set(assets.actions) == {"s3:GetObject", "s3:ListBucket"}
 
 
@@ -148,26 +149,13 @@ def test_endpoints_let_through_what_units_in_the_vpc_are_granted(assembly: Assem
     granted = {
         action
         for statement in identity_statements(assembly)
-        if statement.is_allow and users(assembly, statement.owner) & in_vpc(assembly)
+        if statement.allows and set(statement.identities) & in_vpc(assembly)
         for action in statement.actions
         if action.partition(":")[0] in services
     }
     for_the_service = {"glue:GetConnection", "glue:GetSecurityConfiguration", "logs:DescribeLogStreams"}
     assert granted - let_through - for_the_service == set()
     assert let_through - granted == set()
-
-
-def users(assembly: Assembly, policy: str) -> set[str]:
-    """Roles that a policy is attached to."""
-    stack, _, logical_id = policy.partition("/")
-    properties = assembly.templates[stack]["Resources"][logical_id]["Properties"]
-    own = {f"{stack}/{role['Ref']}" for role in properties.get("Roles", [])}
-    attached = {
-        name
-        for name, role in assembly.resources("AWS::IAM::Role").items()
-        if any(logical_id in text(arn) for arn in role.get("ManagedPolicyArns", []))
-    }
-    return own | attached
 
 
 def in_vpc(assembly: Assembly) -> set[str]:

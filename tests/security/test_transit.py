@@ -27,7 +27,7 @@ def test_queues_and_topics_deny_plain_http(assembly: Assembly) -> None:
         denials = [
             statement
             for statement in resource_statements(assembly, kind)
-            if not statement.is_allow and statement.conditions == {"Bool": {"aws:SecureTransport": "false"}}
+            if not statement.allows and statement.conditions == {"Bool": {"aws:SecureTransport": "false"}}
         ]
         assert len(denials) == len(assembly.resources(resource)), kind
 

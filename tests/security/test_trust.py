@@ -25,7 +25,7 @@ def test_every_service_proves_the_account(assembly: Assembly) -> None:
             assert not statement.conditions, statement
             continue
         equals = statement.conditions.get("StringEquals", {})
-        assert text(equals.get("aws:SourceAccount")) == "<AWS::AccountId>", statement
+        assert text(equals.get("aws:SourceAccount")) == "<AccountId>", statement
 
 
 def test_source_is_named_where_it_can_be(assembly: Assembly) -> None:
@@ -39,7 +39,7 @@ def test_people_come_from_this_account_only(assembly: Assembly) -> None:
     people = [s for s in trust_statements(assembly) if "AWS" in s.raw["Principal"]]
     assert len(people) >= 3
     for statement in people:
-        assert text(statement.raw["Principal"]["AWS"]).endswith(":iam::<AWS::AccountId>:root"), statement
+        assert text(statement.raw["Principal"]["AWS"]).endswith(":iam::<AccountId>:root"), statement
 
 
 def test_functions_are_called_by_one_named_resource(assembly: Assembly) -> None:

@@ -1,48 +1,14 @@
-"""Units of work in subnets, and the calls that their own code makes from there, read from their roles.
-
-A role is also used by the service that runs the unit, from the service's side of the network: OUTSIDE names
-these calls, each with its reason. What is left is taken to be called from inside the VPC.
-"""
+"""Units of work in subnets: functions, jobs, models, requests of state machines, notebooks, tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from audit.policies import Statement, listed, matches
+from audit.policies import listed
 from audit.rules.definitions import Task, requests
 from audit.templates import Resource, Templates
-
-# Prefix of an action, or the action, to the endpoint services it needs. The more exact pattern comes first.
-# Source: "AWS services that integrate with AWS PrivateLink" (VPC user guide), prefixes by the service
-# authorization reference. A prefix that is not listed is taken for the endpoint's name.
-ENDPOINT_SERVICES: Sequence[tuple[str, tuple[str, ...]]] = (
-    ("ecr:getauthorizationtoken", ("ecr.api",)),
-    ("ecr:*", ("ecr.api", "ecr.dkr")),
-    ("sagemaker:invokeendpoint*", ("sagemaker.runtime",)),
-    ("sagemaker:batchgetrecord", ("sagemaker.featurestore-runtime",)),
-    ("sagemaker:getrecord", ("sagemaker.featurestore-runtime",)),
-    ("sagemaker:putrecord", ("sagemaker.featurestore-runtime",)),
-    ("sagemaker:deleterecord", ("sagemaker.featurestore-runtime",)),
-    ("sagemaker:batchputmetrics", ("sagemaker.metrics",)),
-    ("sagemaker:*", ("sagemaker.api",)),
-    ("states:startsyncexecution", ("sync-states",)),
-    ("bedrock:invokemodel*", ("bedrock-runtime",)),
-    ("bedrock:*", ("bedrock",)),
-    ("cloudwatch:*", ("monitoring",)),
-    ("kinesis:*", ("kinesis-streams",)),
-    ("firehose:*", ("kinesis-firehose",)),
-    ("elasticmapreduce:*", ("elasticmapreduce",)),
-    ("codecommit:*", ("codecommit",)),
-    ("elasticfilesystem:client*", ()),  # NFS to a mount target in the VPC
-    ("es:eshttp*", ()),  # a domain in the VPC
-    ("rds-db:*", ()),  # a database in the VPC
-    ("iam:passrole", ()),  # checked when another call is made; no call itself
-)
-
-# Where an image's layers are read from, by addresses that ECR signs: ECR user guide, "interface endpoints".
-LAYERS = "arn:aws:s3:::prod-<Region>-starport-layer-bucket/*"
 
 Kind = str  # function, glue job, training, processing, tuning, model, task, notebook, other
 
@@ -70,159 +36,6 @@ class Unit:
     captures: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One action on one resource (both may be patterns), of a statement that grants it."""
-
-    action: str
-    resource: str
-    services: tuple[str, ...]
-    conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outside:
-    """A granted call that does not come from the unit's subnets, and why."""
-
-    unit: str
-    action: str
-    resource: str
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """Which calls (`actions` less `but`) of which units (`kinds`; none: all) do not come from inside."""
-
-    kinds: tuple[Kind, ...]
-    actions: tuple[str, ...]
-    reason: str
-    but: tuple[str, ...] = ()
-    when: Callable[[Unit, Call], bool] = lambda _unit, _call: True
-
-
-SAGEMAKER = ("training", "processing", "tuning", "model")
-
-
-def _via_service(_unit: Unit, call: Call) -> bool:
-    blocks = [keys for keys in call.conditions.values() if isinstance(keys, Mapping)]
-    return any(str(key).lower() == "kms:viaservice" for keys in blocks for key in keys)
-
-
-def _by_itself(unit: Unit, call: Call) -> bool:
-    return call.resource in unit.by_itself
-
-
-def _is_isolated(unit: Unit, _call: Call) -> bool:
-    return unit.isolated
-
-
-def _pulls_outside(unit: Unit, _call: Call) -> bool:
-    return not unit.pulls
-
-
-def _is_capture(unit: Unit, call: Call) -> bool:
-    return any(call.resource.startswith(target) for target in unit.captures)
-
-
-INTERFACES = (
-    "ec2:*networkinterface*",
-    "ec2:assignprivateipaddresses",
-    "ec2:unassignprivateipaddresses",
-    "ec2:describedhcpoptions",
-    "ec2:describeroutetables",
-    "ec2:describesecuritygroups",
-    "ec2:describesubnets",
-    "ec2:describevpc*",
-)
-OUTSIDE: Sequence[Rule] = (
-    Rule(
-        kinds=(),
-        actions=("kms:*",),
-        when=_via_service,
-        reason="the grant is tied to a service (kms:ViaService), which calls KMS for the caller",
-    ),
-    Rule(
-        kinds=(),
-        actions=(
-            "kms:decrypt",
-            "kms:encrypt",
-            "kms:generatedatakey*",
-            "kms:reencrypt*",
-            "kms:describekey",
-            "kms:creategrant",
-        ),
-        reason="the service that holds the data calls KMS for the caller; a direct call cannot be told apart",
-    ),
-    Rule(
-        kinds=("function",),
-        actions=INTERFACES,
-        reason="Lambda makes a function's network interfaces before any code runs (Lambda guide, VPC)",
-    ),
-    Rule(
-        kinds=("function",),
-        actions=("logs:createloggroup", "logs:createlogstream", "logs:putlogevents"),
-        reason="Lambda collects what a function prints and delivers it from its own network",
-    ),
-    Rule(
-        kinds=("function",),
-        actions=("xray:*",),
-        reason="Lambda runs the X-Ray daemon and delivers its segments from its side (Lambda guide)",
-    ),
-    Rule(
-        kinds=("function",),
-        actions=("*",),
-        when=_by_itself,
-        reason="Lambda itself reads event sources and writes dead letters and destinations",
-    ),
-    Rule(
-        kinds=("glue job",),
-        actions=(*INTERFACES, "ec2:createtags", "ec2:deletetags"),
-        reason="Glue makes, tags and removes a job's network interfaces before and after the run",
-    ),
-    Rule(
-        kinds=("glue job",),
-        actions=("glue:getconnection", "glue:getconnections", "glue:getsecurityconfiguration*"),
-        reason="Glue reads the job's connection and security configuration to place the job, before it runs",
-    ),
-    Rule(
-        kinds=SAGEMAKER,
-        actions=INTERFACES,
-        reason="SageMaker makes the container's network interfaces with the role, from its side",
-    ),
-    Rule(
-        kinds=SAGEMAKER,
-        actions=("ecr:*",),
-        when=_pulls_outside,
-        reason="SageMaker pulls images from its side, unless the request says RepositoryAccessMode Vpc",
-    ),
-    Rule(
-        kinds=SAGEMAKER,
-        actions=("logs:*", "cloudwatch:putmetricdata"),
-        reason="SageMaker's own agent delivers logs and metrics of a container, from its side",
-    ),
-    Rule(
-        kinds=("model",),
-        actions=("s3:putobject*", "s3:abortmultipartupload"),
-        when=_is_capture,
-        reason="SageMaker writes captured requests; that it does so through the VPC is not documented",
-    ),
-    Rule(
-        kinds=("model",),
-        actions=("cloudwatch:describealarms",),
-        reason="SageMaker looks at the alarms of a deployment's roll-back itself",
-    ),
-    Rule(
-        kinds=SAGEMAKER,
-        # Inputs, models and outputs go through the VPC: SageMaker guide, "Give SageMaker access to your VPC".
-        actions=("*",),
-        but=("s3:*",),
-        when=_is_isolated,
-        reason="the container is isolated from the network: only SageMaker can call this, from its side",
-    ),
-)
-
-
 def units(templates: Templates) -> list[Unit]:
     return [
         unit
@@ -235,65 +48,6 @@ def units(templates: Templates) -> list[Unit]:
         )
         if unit.subnets or unit.groups
     ]
-
-
-def calls_of(unit: Unit, every: Sequence[Statement]) -> tuple[list[Call], list[Outside]]:
-    """What the unit's own code calls from inside the VPC, and what is called from elsewhere."""
-    inside: list[Call] = []
-    outside: list[Outside] = []
-    for call in _granted(unit, every):
-        reason = next((rule.reason for rule in OUTSIDE if _is_meant(rule, unit, call)), None)
-        if reason is not None:
-            outside.append(Outside(unit=unit.path, action=call.action, resource=call.resource, reason=reason))
-        elif call.services:
-            inside.append(call)
-    if any(matches(call.action.lower(), "ecr:getdownloadurlforlayer") for call in inside):
-        inside.append(Call(action="s3:GetObject", resource=LAYERS, services=("s3",)))
-    return inside, list(dict.fromkeys(outside))
-
-
-def services_of(action: str) -> tuple[str, ...]:
-    """Endpoint services of an action or a pattern of actions; ("*",) for a pattern over all services."""
-    wanted = action.lower()
-    prefix, colon, _ = wanted.partition(":")
-    if not colon or "*" in prefix:
-        return ("*",)
-    for pattern, services in ENDPOINT_SERVICES:
-        if matches(pattern, wanted):
-            return services
-    return (prefix,)
-
-
-def _granted(unit: Unit, every: Sequence[Statement]) -> Iterator[Call]:
-    if unit.role is None:
-        return
-    for statement in every:
-        if statement.kind != "identity" or unit.role.address not in statement.identities:
-            continue
-        if statement.allows:
-            yield from _calls(statement)
-
-
-def _calls(statement: Statement) -> Iterator[Call]:
-    # An Allow with NotAction leaves open what is called.
-    actions = [str(action) for action in statement.actions] or ["*"]
-    for action in actions:
-        for resource in statement.resources or ["*"]:
-            yield Call(
-                action=action,
-                resource=str(resource),
-                services=services_of(action),
-                conditions=statement.conditions,
-            )
-
-
-def _is_meant(rule: Rule, unit: Unit, call: Call) -> bool:
-    if rule.kinds and unit.kind not in rule.kinds:
-        return False
-    action = call.action.lower()
-    if any(matches(pattern, action) for pattern in rule.but):
-        return False
-    return any(matches(pattern, action) for pattern in rule.actions) and rule.when(unit, call)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

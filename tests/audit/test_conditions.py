@@ -6,9 +6,22 @@ from typing import Any
 
 import pytest
 
-from audit.restrictions import Truth, covers, escape, requirements, undecided
+from audit.conditions import Known, read, undecided
+from audit.names import Truth, covers
+from audit.wording import escape, requirements
 
-KNOWN = {"aws:principalarn": "arn:aws:iam::<AccountId>:role/team/<Any/R>", "aws:principalservicename": None}
+KNOWN = Known(
+    carried={
+        "aws:principalarn": "arn:aws:iam::<AccountId>:role/team/<Any/R>",
+        "aws:principalaccount": "<AccountId>",
+        "aws:resourceaccount": "<AccountId>",
+        "aws:principaltag/team": "Ml",
+        "aws:sourcevpce": "<Any/Door>",
+        "aws:principalservicename": None,
+    },
+    made={"Any/R", "Any/Other", "Any/Door"},
+)
+NOTHING = Known(carried={})
 
 
 @pytest.mark.parametrize(
@@ -23,6 +36,8 @@ KNOWN = {"aws:principalarn": "arn:aws:iam::<AccountId>:role/team/<Any/R>", "aws:
         pytest.param("a:given", "a:<Any/B>", False, id="a given name"),
         pytest.param("a:team-*", "a:other", False, id="a given name with another beginning"),
         pytest.param("b:team-*", "a:<Any/B>", False, id="another kind"),
+        pytest.param("a:${aws:username}", "a:given", None, id="a variable"),
+        pytest.param("b:${aws:username}", "a:given", False, id="a variable of another kind"),
     ],
 )
 def test_a_name_that_is_made_up_may_match(pattern: str, text: str, truth: Truth) -> None:
@@ -64,10 +79,44 @@ def test_a_name_that_is_made_up_may_match(pattern: str, text: str, truth: Truth)
         ),
         pytest.param("<Any/Condition>", ("condition is <Any/Condition>",), id="a parameter"),
         pytest.param({"Bool": "<Any/P>"}, ("condition is <Any/P>",), id="a parameter in a block"),
+        pytest.param(
+            {"StringEquals": {"aws:PrincipalAccount": "<Any/Trusted>"}},
+            ("aws:PrincipalAccount is <Any/Trusted>",),
+            id="a parameter's value may be the one",
+        ),
+        pytest.param(
+            {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::<AccountId>:role/team/<Any/Other>"}},
+            None,
+            id="another resource is not the one",
+        ),
+        pytest.param(
+            {"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}},
+            (),
+            id="a variable that is known",
+        ),
+        pytest.param(
+            {"StringEquals": {"aws:PrincipalTag/team": "${s3:ExistingObjectTag/team}"}},
+            ("aws:PrincipalTag/team is ${s3:ExistingObjectTag/team}",),
+            id="a variable that is not known",
+        ),
+        pytest.param({"StringEquals": {"aws:PrincipalTag/team": "ml"}}, None, id="capitals count"),
+        pytest.param({"StringEqualsIgnoreCase": {"aws:PrincipalTag/team": "ml"}}, (), id="unless ignored"),
+        pytest.param({"StringEquals": {"aws:PrincipalTag/team": "M*"}}, None, id="a star is a star"),
+        pytest.param({"StringLike": {"aws:PrincipalTag/team": "M*"}}, (), id="unless a pattern is asked for"),
+        pytest.param(
+            {"StringEquals": {"aws:SourceVpce": "vpce-1"}}, ("from endpoint vpce-1",), id="an id may be ours"
+        ),
+        pytest.param({"StringEquals": {"aws:SourceVpce": "<Any/R>"}}, None, id="a Ref to another is not"),
+        pytest.param(
+            {"ForAnyValue:StringEqualsIfExists": {"aws:PrincipalServiceName": "x"}},
+            (),
+            id="absent, one of it, if given",
+        ),
+        pytest.param({"ForAllValues:StringEquals": {"aws:PrincipalServiceName": "x"}}, (), id="all of none"),
     ],
 )
 def test_what_a_conditional_allow_asks_for(conditions: Any, said: tuple[str, ...] | None) -> None:
-    left = undecided(conditions, KNOWN)
+    left = undecided(list(read(conditions)), KNOWN)
     assert (None if left is None else requirements(left)) == said
 
 
@@ -91,6 +140,6 @@ def test_what_a_conditional_allow_asks_for(conditions: Any, said: tuple[str, ...
     ],
 )
 def test_what_keeps_out_of_a_conditional_deny(conditions: Any, said: str) -> None:
-    left = undecided(conditions, {})
+    left = undecided(list(read(conditions)), NOTHING)
     assert left is not None
     assert escape(left) == said
