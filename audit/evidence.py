@@ -9,7 +9,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from audit import encryption, escalation, exercised, ledger, packs, reachability, rules, sections, wildcards
+from audit import (
+    encryption,
+    escalation,
+    exercised,
+    grounds,
+    ledger,
+    packs,
+    reachability,
+    rules,
+    sections,
+    wildcards,
+)
 from audit.findings import Finding
 from audit.templates import Templates
 
@@ -57,6 +68,7 @@ def gather(folder: Path, known: Known, today: date) -> Evidence:
     began = time.monotonic()
     templates = Templates.read(folder)
     findings = [one for _, check in CHECKS for one in check(templates)]
+    findings += grounds.check(templates, known.rows)
     grants = []
     if known.calls is not None:
         findings += exercised.check(templates, known.calls, known.explanations)

@@ -28,7 +28,8 @@ class Proof:
     kind     of the statement: identity, resource, key or endpoint
     actions  of the statement those that the reason is about; for an action wildcard, what it covers
     pattern  the wildcard as written, of an action or of a resource; or NotAction, NotResource
-    reason   a sentence for the ledger, without full stop
+    reason   a sentence, without full stop
+    ground   the reason without names, as the ledger has it for all wildcards alike
     """
 
     owner: str
@@ -38,6 +39,7 @@ class Proof:
     pattern: str
     verdict: Verdict
     reason: str
+    ground: str
     is_action: bool = False
 
 
@@ -70,6 +72,7 @@ def _proof(
     verdict: Verdict,
     reason: str,
     *,
+    ground: str = "",
     is_action: bool = False,
 ) -> Proof:
     return Proof(
@@ -80,6 +83,7 @@ def _proof(
         pattern=pattern,
         verdict=verdict,
         reason=reason,
+        ground=ground or reason,
         is_action=is_action,
     )
 
@@ -139,7 +143,7 @@ def _of_resources(statement: Statement) -> Iterator[Proof]:
         for judgement, actions in groups.items():
             take = "takes" if len(actions) == 1 else "take"
             reason = judgement.fact.replace("{actions}", few(actions, limit=4)).replace("{take}", take)
-            yield _proof(statement, pattern, actions, judgement.verdict, reason)
+            yield _proof(statement, pattern, actions, judgement.verdict, reason, ground=judgement.ground)
 
 
 def _is_own_account(statement: Statement) -> bool:

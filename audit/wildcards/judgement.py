@@ -59,10 +59,14 @@ EDITION = authorization.edition()
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """`fact` holds `{actions}` where the names of the actions belong that share it."""
+    """
+    fact    holds `{actions}` where the names of the actions belong that share it
+    ground  the fact without names: the same for all wildcards that stand for the same reason
+    """
 
     verdict: Verdict
     fact: str
+    ground: str = ""
 
 
 def judge(statement: Statement, name: str, pattern: str) -> Judgement | None:
@@ -95,16 +99,18 @@ def _judge_one(statement: Statement, action: Action | None, pattern: str) -> Jud
 
 def _without_types(bounds: Sequence[str]) -> Judgement:
     fact = f"{{actions}} {{take}} no resource-level permission (service authorization reference, {EDITION})"
+    ground = "the service authorization reference knows no resource for the actions"
     if bounds:
-        return Judgement(verdict="bounded", fact=f"{said_of(bounds)} it; {fact}")
-    return Judgement(verdict="unavoidable", fact=fact)
+        limit = f"{said_of(bounds)} it; "
+        return Judgement(verdict="bounded", fact=limit + fact, ground=limit + ground)
+    return Judgement(verdict="unavoidable", fact=fact, ground=ground)
 
 
 def _placed(place: Place, bounds: Sequence[str], action: Action) -> Judgement:
     limit = f"{said_of(bounds)} it" if bounds else ""
     if place.is_here and (place.parent or len(place.own) >= MIN_PREFIX):
-        fact = "; ".join(filter(None, [named(place), limit]))
-        return Judgement(verdict="bounded", fact=fact)
+        fact, ground = ("; ".join(filter(None, [said, limit])) for said in (named(place), ground_of(place)))
+        return Judgement(verdict="bounded", fact=fact, ground=ground)
     if bounds:
         return Judgement(verdict="bounded", fact=limit)
     if place.is_here and place.at in GENERATED.get(place.service, ()):
@@ -116,11 +122,20 @@ def _placed(place: Place, bounds: Sequence[str], action: Action) -> Judgement:
     return Judgement(verdict="narrowable", fact=fact)
 
 
+def ground_of(place: Place) -> str:
+    """What the beginning of a name leaves open, whatever the name is."""
+    if place.service == "s3" and place.at == "ObjectName":
+        return "objects below one prefix of one bucket: names are not known before they exist"
+    if place.own.endswith(":"):
+        return f"one {_thing(place)} and what lies in it"
+    if place.own:
+        return "resources of one kind and of one prefix: the rest of a name is given when one is made"
+    return f"{_thing(place)}s of one parent: their names are given at run time"
+
+
 def named(place: Place) -> str:
     """What the beginning of the name leaves open, in words."""
-    # "log streams", but "sagemaker models"
-    is_said = place.type.startswith(place.service.rstrip("s"))
-    thing = _words(place.type) if is_said else f"{place.service} {_words(place.type)}"
+    thing = _thing(place)
     if place.service == "s3" and place.at == "ObjectName":
         below = f" below {place.own}" if place.own else ""
         return f"objects{below} of one bucket: names are not known before they exist"
@@ -129,6 +144,12 @@ def named(place: Place) -> str:
     if place.own:
         return f"{thing}s of the prefix {place.own}: the rest is given when one is made"
     return f"{thing}s of {place.parent}: names are given at run time"
+
+
+def _thing(place: Place) -> str:
+    """Log streams, but sagemaker models."""
+    is_said = place.type.startswith(place.service.rstrip("s"))
+    return _words(place.type) if is_said else f"{place.service} {_words(place.type)}"
 
 
 def keys_that_bound(statement: Statement, action: Action | None) -> list[str]:
