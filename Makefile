@@ -7,7 +7,7 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth audit mutants destroy snapshots diagram bench lock clean
+.PHONY: help setup demo sandbox test lint synth audit opinions mutants destroy snapshots diagram bench lock clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,9 +31,14 @@ lint: setup  ## formatting, lint and types
 synth: setup  ## CloudFormation templates into cdk.out, checked by cdk-nag and the CDK's linter
 	@node_modules/.bin/cdk synth --quiet --context profile=$(PROFILE) && ls -1 cdk.out/*.template.json
 
-# The record of what roles did is the last demo's; without one, that part is left out.
-audit: synth  ## what the templates allow, reach, encrypt and leave open: audit-report/ (PROFILE=production)
-	@$(BIN)/python -m audit cdk.out --profile $(PROFILE) --ledger security/ledger.yaml --explanations security/unexercised.yaml $(addprefix --record ,$(wildcard demo-report/exercised.json))
+# The record of what roles did is the last demo's; without one, that part is left out. The engines of a second
+# opinion are installed once; without a network the report says that they did not run.
+audit: synth  ## what the templates allow, reach, encrypt and leave open: audit-report/<profile> (PROFILE=production)
+	-@$(BIN)/python scripts/opinions.py
+	@$(BIN)/python -m audit cdk.out --profile $(PROFILE) --output audit-report/$(PROFILE) --ledger security/ledger.yaml --explanations security/unexercised.yaml $(addprefix --record ,$(wildcard demo-report/exercised.json))
+
+opinions: setup  ## checkov and cloudformation-validate, for a second opinion in the audit (audit calls it)
+	@$(BIN)/python scripts/opinions.py
 
 mutants: synth  ## break the templates one property at a time: does a check notice? some minutes
 	@$(BIN)/python -m audit.mutants cdk.out
@@ -50,8 +55,8 @@ diagram: setup  ## draw the generated parts of docs/architecture.md again, from 
 bench: setup  ## how fast it all is, against its budgets; some minutes (ONLY=transform,endpoint, LONG=1: ten times the data too)
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(LONG),--long)
 
-lock: setup  ## resolve the dependencies of pyproject.toml again
-	@$(BIN)/python scripts/lock.py
+lock: setup  ## resolve the dependencies of pyproject.toml and of the second opinions again
+	@$(BIN)/python scripts/lock.py && $(BIN)/python scripts/opinions.py lock
 
 clean:  ## remove what the other targets made, the virtual environment included
-	rm -rf .venv node_modules cdk.out .sandbox demo-report audit-report build
+	rm -rf .venv .opinions node_modules cdk.out .sandbox demo-report audit-report build

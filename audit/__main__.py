@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from audit import evidence, exercised, ledger, report
+from audit import evidence, exercised, ledger, opinions, report
 from audit.templates import InputError
 
 
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
             rows=ledger.read(options.ledger, options.profile),
             calls=exercised.read_calls(options.record) if options.record else None,
             explanations=exercised.read_explanations(options.explanations),
+            engines=options.opinions,
         )
         found = evidence.gather(options.templates, known, options.today)
     except InputError as error:
@@ -43,6 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", default="", help="whose rows of the ledger count; without it all do")
     parser.add_argument("--record", type=Path, help="exercised.json of a run: what roles really did")
     parser.add_argument("--explanations", type=Path, help="YAML list: why unused permissions stay")
+    parser.add_argument(
+        "--opinions",
+        type=Path,
+        default=opinions.HOME,
+        help="virtual environment with checkov and cloudformation-validate (`make opinions`)",
+    )
     parser.add_argument("--output", type=Path, default=Path("audit-report"), help="folder for the reports")
     parser.add_argument(
         "--today", type=date.fromisoformat, default=date.today(), help="the day on which rows must be good"

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from audit import (
+    agreement,
+    diagram,
     encryption,
     escalation,
     exercised,
     grounds,
     ledger,
+    opinions,
     packs,
     reachability,
     rules,
@@ -25,13 +29,13 @@ from audit.findings import Finding
 from audit.templates import Templates
 
 Check = Callable[[Templates], list[Finding]]
-CHECKS: tuple[tuple[str, Check], ...] = (
-    ("rule packs", packs.check),
-    ("own rules", rules.check),
-    ("wildcards", wildcards.check),
-    ("privilege escalation", escalation.check),
-    ("reachability", reachability.check),
-    ("encryption", encryption.check),
+# Our own; those of the packs and of other engines come beside them.
+CHECKS: tuple[Check, ...] = (
+    rules.check,
+    wildcards.check,
+    escalation.check,
+    reachability.check,
+    encryption.check,
 )
 
 
@@ -40,7 +44,10 @@ class Evidence:
     """
     files     the template of each stack
     verdict   open findings, the worst first, and answered ones with their rows of the ledger
+    seconded  key of a finding -> rules of other engines that say the same
+    opinions  of other engines, those that did not run too
     sections  title -> lines of a table whose first line is its head
+    drawing   who reads and writes what, as SVG; "" where nobody does
     sources   what the checks know the world from, with versions
     """
 
@@ -50,16 +57,25 @@ class Evidence:
     stacks: tuple[str, ...]
     resources: int
     verdict: ledger.Verdict
+    seconded: Mapping[tuple[str, str, str], tuple[str, ...]]
+    opinions: tuple[opinions.Opinion, ...]
     sections: dict[str, list[tuple[str, ...]]]
+    drawing: str
     sources: tuple[str, ...]
     seconds: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What is known beside the templates. `calls`: of a recorded run, None where there is no record."""
+    """
+    What is known beside the templates.
+
+    calls    of a recorded run, None where there is no record
+    engines  folder of the virtual environment that other engines are installed in
+    """
 
     rows: Sequence[ledger.Row] = ()
+    engines: Path = opinions.HOME
     calls: Sequence[exercised.Call] | None = None
     explanations: Sequence[exercised.Explanation] = ()
 
@@ -67,13 +83,21 @@ class Known:
 def gather(folder: Path, known: Known, today: date) -> Evidence:
     began = time.monotonic()
     templates = Templates.read(folder)
-    findings = [one for _, check in CHECKS for one in check(templates)]
-    findings += grounds.check(templates, known.rows)
+    # Other engines are processes of their own: they work while we do.
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(ask, templates, known.engines) for ask in opinions.ENGINES]
+        by_packs = packs.check(templates)
+        own = [one for check in CHECKS for one in check(templates)]
+        own += grounds.check(templates, known.rows)
+        heard = tuple(each.result() for each in asked)
     grants = []
     if known.calls is not None:
-        findings += exercised.check(templates, known.calls, known.explanations)
+        own += exercised.check(templates, known.calls, known.explanations)
         grants = exercised.compare(templates, known.calls, known.explanations)
-    verdict = ledger.judge(findings, known.rows, today)
+    agreed = agreement.compare(by_packs, own, heard)
+    # A row for an engine that did not run answers nothing, and is not to blame for it.
+    rows = [row for row in known.rows if opinions.engine_of(row.rule) not in _silent(heard)]
+    verdict = ledger.judge([*by_packs, *own, *agreed.alone], rows, today)
     worst_first = sorted(verdict.open, key=lambda one: (-one.severity, one.rule, one.path, one.subject))
     return Evidence(
         folder=folder,
@@ -82,9 +106,26 @@ def gather(folder: Path, known: Known, today: date) -> Evidence:
         stacks=tuple(templates.stacks),
         resources=len(templates.resources),
         verdict=ledger.Verdict(open=tuple(worst_first), answered=verdict.answered),
-        sections=sections.tables(templates, grants),
-        sources=(packs.versions(), wildcards.source()),
+        seconded=agreed.seconded,
+        opinions=heard,
+        sections=sections.tables(templates, grants, heard, agreed),
+        drawing=diagram.draw(templates),
+        sources=sources(heard),
         seconds=time.monotonic() - began,
+    )
+
+
+def _silent(heard: Sequence[opinions.Opinion]) -> set[str]:
+    return {one.engine for one in heard if one.why_not}
+
+
+def sources(heard: Sequence[opinions.Opinion]) -> tuple[str, ...]:
+    """What the checks know the world from, with versions; engines that did not run are named as that."""
+    return (
+        f"{len(rules.RULES)} rules of our own",
+        packs.versions(),
+        wildcards.source(),
+        *(one.version or f"{one.engine}: not run" for one in heard),
     )
 
 
@@ -95,10 +136,22 @@ def to_json(evidence: Evidence) -> dict[str, Any]:
         "stacks": list(evidence.stacks),
         "resources": evidence.resources,
         "sources": list(evidence.sources),
-        "open": [_finding(one) for one in evidence.verdict.open],
+        "opinions": [
+            {
+                "engine": one.engine,
+                "version": one.version,
+                "why_not": one.why_not,
+                "looked_at": len(one.looked),
+                "checks": one.checks,
+                "found": len(one.findings),
+                "advice": one.advice,
+            }
+            for one in evidence.opinions
+        ],
+        "open": [_finding(evidence, one) for one in evidence.verdict.open],
         "answered": [
             {
-                **_finding(one),
+                **_finding(evidence, one),
                 "reason": row.reason,
                 "proof": row.proof,
                 "review_by": row.review_by.isoformat(),
@@ -109,7 +162,7 @@ def to_json(evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _finding(one: Finding) -> dict[str, Any]:
+def _finding(evidence: Evidence, one: Finding) -> dict[str, Any]:
     return {
         "rule": one.rule,
         "severity": one.severity.name,
@@ -119,4 +172,5 @@ def _finding(one: Finding) -> dict[str, Any]:
         "message": one.message,
         "fix": one.fix,
         "controls": list(one.controls),
+        "seconded_by": list(evidence.seconded.get(one.key, ())),
     }

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from audit import encryption, exercised, matrix, reachability, wildcards
+from audit.agreement import ENGINES, Agreement
+from audit.opinions import Opinion
 from audit.templates import Templates
 
 Lines = list[tuple[str, ...]]
 
 
-def tables(templates: Templates, grants: list[exercised.Grant]) -> dict[str, Lines]:
+def tables(
+    templates: Templates,
+    grants: Sequence[exercised.Grant],
+    heard: Sequence[Opinion],
+    agreed: Agreement,
+) -> dict[str, Lines]:
     """`grants`: of a recorded run; none where there is no record."""
     found = {
+        "Second opinions": engines(heard, agreed),
+        "Which engine says what of what": resources(templates, heard, agreed),
         "Who can do what": access(templates),
         "Wildcards and why they stand": proofs(templates),
         "Granted and exercised": [_GRANTS, *(_grant(one) for one in grants)],
@@ -70,3 +81,37 @@ _GRANTS = ("Role", "Action", "Used", "Why it stays", "Source")
 def _grant(one: exercised.Grant) -> tuple[str, ...]:
     why = one.explanation
     return (one.path, one.action, str(one.used), why.reason if why else "", why.source if why else "")
+
+
+def engines(heard: Sequence[Opinion], agreed: Agreement) -> Lines:
+    head = ("Engine", "Looked at", "With checks", "Found", "Seen by ours too", "Alone", "Style only", "Ran")
+    return [head, *(_engine(one, agreed) for one in heard)]
+
+
+def _engine(one: Opinion, agreed: Agreement) -> tuple[str, ...]:
+    if one.why_not:
+        return (one.engine, *[""] * 6, f"not run: {one.why_not}")
+    alone = sum(one.engine in each.controls for each in agreed.alone)
+    numbers = (len(one.looked), one.checks, len(one.findings), agreed.shared[one.engine], alone, one.advice)
+    return (one.version, *map(str, numbers), f"{one.seconds:.1f} s")
+
+
+def resources(templates: Templates, heard: Sequence[Opinion], agreed: Agreement) -> Lines:
+    """Of what some engine speaks: a blank cell beside a full one is where to look for a false green."""
+    by_engine = {one.engine: one for one in heard}
+    lines: Lines = [("Resource", *ENGINES)]
+    for address, said in agreed.said.items():
+        resource = templates.by_address.get(address)
+        cells = [
+            " ".join(said.get(engine, ())) or _silence(by_engine.get(engine), address) for engine in ENGINES
+        ]
+        lines.append((resource.path if resource else address, *cells))
+    return lines
+
+
+def _silence(opinion: Opinion | None, address: str) -> str:
+    if opinion is None:
+        return "nothing"
+    if opinion.why_not:
+        return "not run"
+    return "nothing" if address in opinion.looked else "has no check"

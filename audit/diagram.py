@@ -1,0 +1,5 @@
+from audit.templates import Templates
+
+
+def draw(templates: Templates) -> str:
+    return ""
