@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
 
@@ -16,6 +18,7 @@ from audit.findings import Finding, Severity
 from audit.sarif import to_sarif
 
 FOLDER = Path(__file__).parent
+_BREAKS = re.compile(r"(?<=[/:.,_|])(?=[\w<*])|(?<=[a-z])(?=[A-Z])")
 COLOURS = {
     Severity.CRITICAL: "bold red",
     Severity.HIGH: "red",
@@ -43,7 +46,16 @@ def render(evidence: Evidence) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html.j2").render(evidence=evidence, counts=counts(evidence))
+    environment.filters["breakable"] = breakable
+    environment.tests["number_like"] = str.isdigit
+    return environment.get_template("report.html.j2").render(
+        evidence=evidence, counts=counts(evidence), by_rule=by_rule(evidence.verdict.open)
+    )
+
+
+def breakable(text: str) -> Markup:
+    """Escaped, with places where a long name may go on in the next line."""
+    return Markup("<wbr>").join(_BREAKS.split(text))
 
 
 def counts(evidence: Evidence) -> list[tuple[str, int]]:
