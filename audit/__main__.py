@@ -16,10 +16,12 @@ from rich.console import Console
 from audit import evidence, exercised, ledger, opinions, report
 from audit.templates import InputError
 
+LOG_WIDTH = 140  # characters: of the log of a build, which has no width of its own
+
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     try:
         known = evidence.Known(
             rows=ledger.read(options.ledger, options.profile),

@@ -62,6 +62,7 @@ SAME: Mapping[str, tuple[str, ...]] = {
     "CKV_AWS_149": ("ML-SEC-02", "SecretsManagerUsingKMSKey"),
     "CKV_AWS_157": ("RDS3", "RDSMultiAZSupport"),
     "CKV_AWS_158": ("ML-LOG-01", "CloudWatchLogGroupEncrypted"),
+    "CKV_AWS_173": ("ENC-01",),
     "CKV_AWS_187": ("ML-SM-07", "ML-SM-11", "SM2", "SageMakerNotebookInstanceKMSKeyConfigured"),
     "CKV_AWS_195": ("ML-GLUE-01", "GL1"),
     "CKV_AWS_260": _OPEN,

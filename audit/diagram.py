@@ -21,7 +21,7 @@ LEFT_OUT = ("key", "log group")
 COLOURS = ("#0072b2", "#c24f00", "#00795c", "#a3286e", "#7a6000", "#5b4bb5", "#444c56", "#2d8fbd")
 WIDTH, SIDE, MIDDLE = 1130, 285, 290  # pixels: all, a column of units, the column of stores
 ROW, HEAD, STORE, GAP = 21, 24, 42, 12  # heights in pixels
-LETTER = 6.3  # pixels of an average letter at 12 px
+LETTER = 7.2  # pixels of a broad letter at 12 px
 PEOPLE, SERVICES, OUTSIDE = "people and producers", "services of AWS", "outside of this account"
 
 
@@ -146,6 +146,7 @@ def _svg(flows: Sequence[Flow]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img" '
         f'aria-label="Who may change and who may read each store" class="drawing">',
+        _arrows(),
         _text(0, 14, "may change", "title"),
         _text((WIDTH - MIDDLE) / 2, 14, "holds data", "title"),
         _text(WIDTH - SIDE, 14, "may read", "title"),
@@ -219,10 +220,21 @@ def _lines(
             colour = COLOURS[stores.index(store) % len(COLOURS)]
             lines.append(
                 f'<path d="M{start[0]:.0f} {start[1]:.1f} C{start[0] + first:.0f} {start[1]:.1f} '
-                f'{end[0] + second:.0f} {end[1]:.1f} {end[0]:.0f} {end[1]:.1f}" stroke="{colour}"{dash}>'
+                f'{end[0] + second:.0f} {end[1]:.1f} {end[0]:.0f} {end[1]:.1f}" stroke="{colour}"{dash} '
+                f'marker-end="url(#arrow{stores.index(store) % len(COLOURS)})">'
                 f"<title>{escape(_told(flow))}</title></path>"
             )
     return lines
+
+
+def _arrows() -> str:
+    """One head for each colour: a marker does not take on its line's in every browser."""
+    heads = [
+        f'<marker id="arrow{at}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" '
+        f'orient="auto"><polygon points="0,0.5 8,4 0,7.5" fill="{colour}"/></marker>'
+        for at, colour in enumerate(COLOURS)
+    ]
+    return f"<defs>{''.join(heads)}</defs>"
 
 
 def _told(flow: Flow) -> str:

@@ -23,6 +23,7 @@ from audit import (
     reachability,
     rules,
     sections,
+    unseen,
     wildcards,
 )
 from audit.findings import Finding
@@ -36,6 +37,7 @@ CHECKS: tuple[Check, ...] = (
     escalation.check,
     reachability.check,
     encryption.check,
+    unseen.check,
 )
 
 

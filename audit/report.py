@@ -18,7 +18,9 @@ from audit.findings import Finding, Severity
 from audit.sarif import to_sarif
 
 FOLDER = Path(__file__).parent
-_BREAKS = re.compile(r"(?<=[/:.,_|])(?=[\w<*])|(?<=[a-z])(?=[A-Z])")
+_BREAKS = re.compile(r"(?<=[/:.,|])(?=[\w<])")
+_LAST_RESORT = re.compile(r"(?<=_)(?=\w)|(?<=[a-z])(?=[A-Z])")
+LONG_WORD = 24  # characters: as wide as the narrowest columns are
 COLOURS = {
     Severity.CRITICAL: "bold red",
     Severity.HIGH: "red",
@@ -47,7 +49,6 @@ def render(evidence: Evidence) -> str:
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = breakable
-    environment.tests["number_like"] = str.isdigit
     return environment.get_template("report.html.j2").render(
         evidence=evidence, counts=counts(evidence), by_rule=by_rule(evidence.verdict.open)
     )
@@ -55,7 +56,8 @@ def render(evidence: Evidence) -> str:
 
 def breakable(text: str) -> Markup:
     """Escaped, with places where a long name may go on in the next line."""
-    return Markup("<wbr>").join(_BREAKS.split(text))
+    words = [_LAST_RESORT.split(part) if len(part) > LONG_WORD else [part] for part in _BREAKS.split(text)]
+    return Markup("<wbr>").join(part for parts in words for part in parts)
 
 
 def counts(evidence: Evidence) -> list[tuple[str, int]]:
@@ -70,16 +72,24 @@ def tell(evidence: Evidence, console: Console) -> None:
     console.print(
         f"{evidence.resources} resources of {', '.join(evidence.stacks)}; {'; '.join(evidence.sources)}"
     )
+    for one in evidence.opinions:
+        if one.why_not:
+            console.print(f"{one.engine} did not run: {one.why_not}", style="yellow")
     console.print(", ".join(f"{number} {name}" for name, number in counts(evidence)))
     if evidence.verdict.open:
+        groups = by_rule(evidence.verdict.open)
         table = Table(show_edge=False, header_style="bold")
-        for title in ("severity", "rule", "times", "first"):
-            table.add_column(title, overflow="fold", no_wrap=title != "first")
-        for found in by_rule(evidence.verdict.open):
+        # A line each: only the last column gives way where the terminal is narrow.
+        table.add_column("severity", min_width=8)
+        table.add_column("rule", min_width=max(len(found[0].rule) for found in groups))
+        table.add_column("times", min_width=5, justify="right")
+        table.add_column("first", no_wrap=True)
+        for found in groups:
             first = found[0]
-            what = " ".join(part for part in (f"{first.path}:", first.subject, first.message) if part)
-            style = COLOURS[first.severity]
-            table.add_row(first.severity.name.lower(), first.rule, str(len(found)), what[:160], style=style)
+            what = " ".join(part for part in (f"{first.path}:", first.subject or first.message) if part)
+            table.add_row(
+                first.severity.name.lower(), first.rule, str(len(found)), what, style=COLOURS[first.severity]
+            )
         console.print(table)
 
 

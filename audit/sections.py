@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit import encryption, exercised, matrix, reachability, wildcards
-from audit.agreement import ENGINES, Agreement
+from audit.agreement import ENGINES, OWN, PACKS, Agreement
 from audit.opinions import Opinion
 from audit.templates import Templates
 
@@ -97,10 +97,10 @@ def _engine(one: Opinion, agreed: Agreement) -> tuple[str, ...]:
 
 
 def resources(templates: Templates, heard: Sequence[Opinion], agreed: Agreement) -> Lines:
-    """Of what some engine speaks: a blank cell beside a full one is where to look for a false green."""
+    """Of what some engine speaks; first where ours and the packs are silent: there a false green shows."""
     by_engine = {one.engine: one for one in heard}
     lines: Lines = [("Resource", *ENGINES)]
-    for address, said in agreed.said.items():
+    for address, said in sorted(agreed.said.items(), key=lambda each: bool({OWN, PACKS} & set(each[1]))):
         resource = templates.by_address.get(address)
         cells = [
             " ".join(said.get(engine, ())) or _silence(by_engine.get(engine), address) for engine in ENGINES
