@@ -11,14 +11,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from rich.console import Console
-from rich.table import Table
 
 from audit.evidence import Evidence, to_json
 from audit.findings import Finding, Severity
 from audit.sarif import to_sarif
 
 FOLDER = Path(__file__).parent
-_BREAKS = re.compile(r"(?<=[/:.,|])(?=[\w<])")
+_BREAKS = re.compile(r"(?<=[/:|])(?=[\w<])|(?<=[.,])(?=[a-zA-Z<])")
 _LAST_RESORT = re.compile(r"(?<=_)(?=\w)|(?<=[a-z])(?=[A-Z])")
 LONG_WORD = 24  # characters: as wide as the narrowest columns are
 COLOURS = {
@@ -77,20 +76,21 @@ def tell(evidence: Evidence, console: Console) -> None:
             console.print(f"{one.engine} did not run: {one.why_not}", style="yellow")
     console.print(", ".join(f"{number} {name}" for name, number in counts(evidence)))
     if evidence.verdict.open:
-        groups = by_rule(evidence.verdict.open)
-        table = Table(show_edge=False, header_style="bold")
-        # A line each: only the last column gives way where the terminal is narrow.
-        table.add_column("severity", min_width=8)
-        table.add_column("rule", min_width=max(len(found[0].rule) for found in groups))
-        table.add_column("times", min_width=5, justify="right")
-        table.add_column("first", no_wrap=True)
-        for found in groups:
-            first = found[0]
-            what = " ".join(part for part in (f"{first.path}:", first.subject or first.message) if part)
-            table.add_row(
-                first.severity.name.lower(), first.rule, str(len(found)), what, style=COLOURS[first.severity]
-            )
-        console.print(table)
+        _tell_open(evidence.verdict.open, console)
+
+
+def _tell_open(findings: Sequence[Finding], console: Console) -> None:
+    """A line for each rule, cut where the terminal ends."""
+    groups = by_rule(findings)
+    broad = max(len(found[0].rule) for found in groups)
+    for found in groups:
+        first = found[0]
+        times = f"{len(found)} x" if len(found) > 1 else ""
+        line = f"{first.severity.name.lower():8}  {first.rule:{broad}}  {times:>5}  {first.path}: "
+        line += " ".join(first.subject.split() or first.message.split())
+        if len(line) > console.width:
+            line = f"{line[: console.width - 1]}…"
+        console.print(line, style=COLOURS[first.severity], markup=False, soft_wrap=True)
 
 
 def by_rule(findings: Sequence[Finding]) -> list[list[Finding]]:
