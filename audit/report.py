@@ -18,7 +18,7 @@ from audit.sarif import to_sarif
 
 FOLDER = Path(__file__).parent
 _BREAKS = re.compile(r"(?<=[/:|])(?=[\w<])|(?<=[.,])(?=[a-zA-Z<])")
-_LAST_RESORT = re.compile(r"(?<=_)(?=\w)|(?<=[a-z])(?=[A-Z])")
+_LAST = re.compile(r"(?<=_)(?=\w)|(?<=[a-z])(?=[A-Z])")
 LONG_WORD = 24  # characters: as wide as the narrowest columns are
 COLOURS = {
     Severity.CRITICAL: "bold red",
@@ -55,8 +55,9 @@ def render(evidence: Evidence) -> str:
 
 def breakable(text: str) -> Markup:
     """Escaped, with places where a long name may go on in the next line."""
-    words = [_LAST_RESORT.split(part) if len(part) > LONG_WORD else [part] for part in _BREAKS.split(text)]
-    return Markup("<wbr>").join(part for parts in words for part in parts)
+    parts = [part for word in re.split(r"(?<=\s)", text) for part in _BREAKS.split(word)]
+    short = [piece for part in parts for piece in ([part] if len(part) <= LONG_WORD else _LAST.split(part))]
+    return Markup("<wbr>").join(short)
 
 
 def counts(evidence: Evidence) -> list[tuple[str, int]]:
