@@ -55,7 +55,11 @@ def render(evidence: Evidence) -> str:
 
 def breakable(text: str) -> Markup:
     """Escaped, with places where a long name may go on in the next line."""
-    parts = [part for word in re.split(r"(?<=\s)", text) for part in _BREAKS.split(word)]
+    return Markup("").join(_breakable(word) for word in re.split(r"(?<=\s)", text))
+
+
+def _breakable(word: str) -> Markup:
+    parts = _BREAKS.split(word)
     short = [piece for part in parts for piece in ([part] if len(part) <= LONG_WORD else _LAST.split(part))]
     return Markup("<wbr>").join(short)
 

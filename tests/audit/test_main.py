@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from audit.__main__ import main
+from audit.__main__ import LOG_WIDTH, main
+from audit.report import breakable
+from tests.audit.engines import NOWHERE, checkov_says, install
 
 # In the style of samples that people start from.
 CARELESS = """
@@ -61,7 +64,8 @@ def audit(folder: Path, *arguments: str, text: str = CARELESS) -> tuple[int, Pat
     (folder / "in").mkdir(exist_ok=True)
     (folder / "in" / "sample.yaml").write_text(text)
     out = folder / "out"
-    return main([str(folder / "in"), "--output", str(out), "--today", "2026-06-01", *arguments]), out
+    fixed = ["--output", str(out), "--today", "2026-06-01", "--opinions", str(NOWHERE)]
+    return main([str(folder / "in"), *fixed, *arguments]), out
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +137,56 @@ def test_the_page_stands_alone_and_escapes(careless: dict[str, Any]) -> None:
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     assert "&lt;" in page, "placeholders such as <AccountId> are shown, not read as HTML"
+    assert not re.findall(r'(?:src|href)="(?!#)[^"]*"', page), "it loads or leads to nothing outside"
+    assert not re.findall(r"@import|url\((?!#)", page)
+
+
+def test_the_contents_lead_to_every_part(careless: dict[str, Any]) -> None:
+    page = careless["page"]
+    wanted = re.findall(r'<a href="#([^"]+)"', page)
+    assert wanted == re.findall(r'<h2 id="([^"]+)"', page)
+    assert {"open", "ledger", "drawing"} < set(wanted)
+    assert len(wanted) == 3 + len(careless["json"]["sections"])
+
+
+def test_the_page_has_the_drawing_and_the_version_of_every_source(careless: dict[str, Any]) -> None:
+    assert careless["page"].count("<svg ") == 1
+    for source in careless["json"]["sources"]:
+        assert f"<li>{source}</li>" in careless["page"]
+    for name in ("rules of our own", "cdk-nag 3", "aws-cdk-lib 2", "policy_sentry 0", "checkov: not run"):
+        assert name in " ".join(careless["json"]["sources"])
+
+
+def test_the_page_says_what_other_engines_say(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    sample = tmp_path / "in" / "sample.yaml"
+    said = checkov_says((sample, "CKV_AWS_21", "AWS::S3::Bucket.Data"))
+    home = install(tmp_path / "home", checkov=said)
+    status, out = audit(tmp_path, "--opinions", str(home))
+    page = (out / "index.html").read_text()
+    assert status == 1
+    assert "checkov CKV_AWS_21" in page
+    assert "<li>checkov 3.3.30</li>" in page
+    assert "not run: not installed in home" in page
+    assert json.loads((out / "audit.json").read_text())["opinions"][0]["found"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("Data/Lake/Raw", "Data/<wbr>Lake/<wbr>Raw", id="path"),
+        pytest.param("arn:aws:s3:::<b>/*", "arn:<wbr>aws:<wbr>s3:::<wbr>&lt;b&gt;/*", id="pattern, escaped"),
+        pytest.param("10.3.1, 10.3.2", "10.3.1, 10.3.2", id="numbers stay whole"),
+        pytest.param("CKV_AWS_18", "CKV_AWS_18", id="short names stay whole"),
+        pytest.param(
+            "SageMakerNotebookNoDirectInternetAccess",
+            "Sage<wbr>Maker<wbr>Notebook<wbr>No<wbr>Direct<wbr>Internet<wbr>Access",
+            id="long ones do not",
+        ),
+    ],
+)
+def test_long_names_break_where_they_can_be_read(text: str, shown: str) -> None:
+    assert str(breakable(text)) == shown
 
 
 def test_nothing_open_ends_with_zero(tmp_path: Path) -> None:
@@ -152,17 +206,98 @@ def test_a_fault_of_the_ledger_is_open_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "text", "says"),
+    ("name", "text", "says"),
     [
-        pytest.param([], "Resources: [", "sample.yaml: cannot be read as yaml", id="template"),
-        pytest.param([], "a: 1", "no CloudFormation template in it", id="no template"),
-        pytest.param(["--ledger", "/nowhere.yaml"], CARELESS, "the ledger cannot be read", id="ledger"),
-        pytest.param(["--record", "/nowhere.json"], CARELESS, "no record of calls", id="record"),
+        pytest.param("sample.yaml", "Resources: [", "sample.yaml: cannot be read as yaml", id="no YAML"),
+        pytest.param("sample.json", "{", "sample.json: cannot be read as json", id="no JSON"),
+        pytest.param(
+            "any.template.json", "{}", "any.template.json: a template without `Resources`", id="bare"
+        ),
+        pytest.param("sample.yaml", "a: 1", "no CloudFormation template in it", id="something else"),
+        pytest.param(
+            "note.txt", "Resources: {}", "no CloudFormation template in it", id="no template's name"
+        ),
+        pytest.param(
+            "sample.json",
+            '{"Resources": {"Data": "a bucket"}}',
+            "sample.json: resource Data is no object",
+            id="no resource",
+        ),
+        pytest.param(
+            "sample.yaml",
+            "Resources: {A: {Type: AWS::S3::Bucket, Properties: {BucketName: {'Fn::Join': x}}}}",
+            "sample.yaml: Fn::Join cannot be read",
+            id="no function",
+        ),
     ],
 )
-def test_unusable_input_ends_with_two_and_names_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], text: str, says: str
+def test_unusable_templates_end_with_two_and_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, says: str
 ) -> None:
-    status, _ = audit(tmp_path, *arguments, text=text)
-    assert status == 2
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / name).write_text(text)
+    out = tmp_path / "out"
+    assert main([str(tmp_path / "in"), "--output", str(out), "--opinions", str(NOWHERE)]) == 2
     assert says in capsys.readouterr().err
+    assert not out.exists(), "a report of nothing would be taken for a clean one"
+
+
+def test_a_folder_that_is_empty_or_missing_ends_with_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), "--output", str(tmp_path / "out")]) == 2
+    assert f"{tmp_path}: no CloudFormation template in it" in capsys.readouterr().err
+    assert main([str(tmp_path / "gone"), "--output", str(tmp_path / "out")]) == 2
+    assert "gone: no such file or folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "says"),
+    [
+        pytest.param("--ledger", None, "the ledger cannot be read", id="no ledger"),
+        pytest.param("--ledger", b"a: [", "the ledger cannot be read", id="ledger, no YAML"),
+        pytest.param("--ledger", b"rule: S1", "the ledger is dict, it must be a list", id="ledger, no list"),
+        pytest.param("--ledger", b"- rule: S1", "row 1 has rule, it must have exactly", id="incomplete row"),
+        pytest.param(
+            "--ledger",
+            LEDGER.replace("2026-12-01", "some day").encode(),
+            "row 1: review_by is 'some day', allowed: a date",
+            id="row without a date",
+        ),
+        pytest.param("--record", None, "no record of calls", id="no record"),
+    ],
+)
+def test_unusable_knowledge_ends_with_two_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, content: bytes | None, says: str
+) -> None:
+    file = tmp_path / "given"
+    if content is not None:
+        file.write_bytes(content)
+    status, out = audit(tmp_path, option, str(file))
+    said = capsys.readouterr().err
+    assert status == 2
+    assert says in said
+    assert str(file) in said
+    assert not out.exists()
+
+
+def test_one_template_is_audited_by_its_name(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.yaml"
+    sample.write_text(CARELESS)
+    (tmp_path / "broken.yaml").write_text("Resources: [")
+    out = tmp_path / "out"
+    assert main([str(sample), "--output", str(out), "--opinions", str(NOWHERE)]) == 1
+    run = json.loads((out / "audit.sarif").read_text())["runs"][0]
+    places = [one["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for one in run["results"]]
+    assert set(places) == {"sample.yaml"}
+
+
+def test_the_summary_is_one_line_a_rule_and_names_engines_that_did_not_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audit(tmp_path)
+    said = capsys.readouterr().out.splitlines()
+    rules = [line.split()[1] for line in said if line.startswith(("critical ", "high ", "medium ", "low "))]
+    assert len(rules) == len(set(rules)) > 10
+    assert max(map(len, said)) <= LOG_WIDTH
+    assert sum("did not run: not installed" in line for line in said) == 2
