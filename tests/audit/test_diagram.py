@@ -14,11 +14,12 @@ from audit.templates import Templates
 
 SVG = "{http://www.w3.org/2000/svg}"
 SAMPLES = Path(__file__).parent / "samples"
+LETTER = 7.0  # pixels, of the broadest of usual sans serif fonts at 12 px, on average
 TRUST = {"Principal": {"Service": "lambda.amazonaws.com"}}
 
 
 def any_templates(
-    folder: Path, *statements: tuple[list[str], str], name: str = "Worker", trust: object = TRUST
+    folder: Path, *statements: tuple[list[str], str], stack: str = "any", trust: object = TRUST
 ) -> Templates:
     allowed = [
         {"Effect": "Allow", "Action": actions, "Resource": {"Fn::Sub": f"${{{target}.Arn}}/*"}}
@@ -29,11 +30,11 @@ def any_templates(
         "Policies": [{"PolicyName": "p", "PolicyDocument": {"Statement": allowed}}],
     }
     resources = {
-        name: {"Type": "AWS::IAM::Role", "Properties": role},
+        "Worker": {"Type": "AWS::IAM::Role", "Properties": role},
         "Source": {"Type": "AWS::S3::Bucket"},
         "Result": {"Type": "AWS::S3::Bucket"},
     }
-    (folder / "any.template.json").write_text(json.dumps({"Resources": resources}))
+    (folder / f"{stack}.template.json").write_text(json.dumps({"Resources": resources}))
     return Templates.read(folder)
 
 
@@ -88,33 +89,12 @@ def test_nothing_to_draw_is_no_drawing(tmp_path: Path) -> None:
 
 
 def test_a_name_is_shown_as_text(tmp_path: Path) -> None:
-    (tmp_path / "a&b.template.json").write_text(
-        json.dumps(
-            {
-                "Resources": {
-                    "Data": {"Type": "AWS::S3::Bucket"},
-                    "Policy": {
-                        "Type": "AWS::S3::BucketPolicy",
-                        "Properties": {
-                            "Bucket": {"Ref": "Data"},
-                            "PolicyDocument": {
-                                "Statement": [
-                                    {
-                                        "Effect": "Allow",
-                                        "Principal": "*",
-                                        "Action": "s3:GetObject",
-                                        "Resource": "*",
-                                    }
-                                ]
-                            },
-                        },
-                    },
-                }
-            }
-        )
-    )
-    root = ElementTree.fromstring(diagram.draw(Templates.read(tmp_path)))  # noqa: S314
-    assert "a&b/Data" in {each.text for each in root.iter(f"{SVG}title")}
+    drawing = diagram.draw(any_templates(tmp_path, (["s3:GetObject"], "Source"), stack="a&b"))
+    root = ElementTree.fromstring(drawing)  # noqa: S314
+    assert {"a&b/Worker", "a&b/Source", "a&b/Worker: read a&b/Source"} <= {
+        each.text for each in root.iter(f"{SVG}title")
+    }
+    assert "a&b" in {each.text for each in root.iter(f"{SVG}text")}
 
 
 def test_our_stacks_are_drawn_with_every_way_of_the_matrix(audited: dict[str, Templates]) -> None:
@@ -143,7 +123,7 @@ def test_nothing_overlaps_or_leaves_its_column(which: str, audited: dict[str, Te
     boxes = []
     for text in root.iter(f"{SVG}text"):
         x, y = float(text.attrib["x"]), float(text.attrib["y"])
-        wide = len(text.text or "") * diagram.LETTER
+        wide = len(text.text or "") * LETTER
         column = next(left for left in (diagram.WIDTH - diagram.SIDE, 420, 0) if x >= left)
         width = diagram.MIDDLE if column == 420 else diagram.SIDE
         assert x + wide <= column + width + 1, f"{text.text} is too long for its column"

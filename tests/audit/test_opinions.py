@@ -105,10 +105,11 @@ def test_an_engine_that_never_ends_is_a_finding(
     tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = install(tmp_path / "home", checkov="{}")
-    (home / "bin" / "checkov").write_text("import time\ntime.sleep(60)\n")
+    (home / "bin" / "checkov").write_text("import time\ntime.sleep(5)\n")
     monkeypatch.setattr(opinions, "LONGEST", 0.2)
     opinion = ask(opinions.checkov, sample, home)
     assert [one.rule for one in opinion.findings] == [opinions.FAILED]
+    assert opinion.why_not == "it failed: no answer within 0.2 s"
 
 
 def test_the_machine_does_not_steer_an_engine(
