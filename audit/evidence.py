@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -97,9 +97,7 @@ def gather(folder: Path, known: Known, today: date) -> Evidence:
         own += exercised.check(templates, known.calls, known.explanations)
         grants = exercised.compare(templates, known.calls, known.explanations)
     agreed = agreement.compare(by_packs, own, heard)
-    # A row for an engine that did not run answers nothing, and is not to blame for it.
-    rows = [row for row in known.rows if opinions.engine_of(row.rule) not in _silent(heard)]
-    verdict = ledger.judge([*by_packs, *own, *agreed.alone], rows, today)
+    verdict = ledger.judge([*by_packs, *own, *agreed.alone], rows_for(heard, known.rows), today)
     worst_first = sorted(verdict.open, key=lambda one: (-one.severity, one.rule, one.path, one.subject))
     return Evidence(
         folder=folder,
@@ -117,8 +115,14 @@ def gather(folder: Path, known: Known, today: date) -> Evidence:
     )
 
 
-def _silent(heard: Sequence[opinions.Opinion]) -> set[str]:
-    return {one.engine for one in heard if one.why_not}
+def rows_for(heard: Sequence[opinions.Opinion], rows: Sequence[ledger.Row]) -> list[ledger.Row]:
+    """Without the rules of engines that did not run: those answer nothing, and the row is not to blame."""
+    silent = {one.engine for one in heard if one.why_not}
+    kept = [
+        replace(row, rules=tuple(rule for rule in row.rules if opinions.engine_of(rule) not in silent))
+        for row in rows
+    ]
+    return [row for row in kept if row.rules]
 
 
 def sources(heard: Sequence[opinions.Opinion]) -> tuple[str, ...]:

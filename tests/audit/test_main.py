@@ -256,8 +256,12 @@ def test_a_folder_that_is_empty_or_missing_ends_with_two(
     [
         pytest.param("--ledger", None, "the ledger cannot be read", id="no ledger"),
         pytest.param("--ledger", b"a: [", "the ledger cannot be read", id="ledger, no YAML"),
-        pytest.param("--ledger", b"rule: S1", "the ledger is dict, it must be a list", id="ledger, no list"),
-        pytest.param("--ledger", b"- rule: S1", "row 1 has rule, it must have exactly", id="incomplete row"),
+        pytest.param(
+            "--ledger", b"rules: [S1]", "the ledger is dict, it must be a list", id="ledger, no list"
+        ),
+        pytest.param(
+            "--ledger", b"- rules: [S1]", "row 1 has rules, it must have exactly", id="incomplete row"
+        ),
         pytest.param(
             "--ledger",
             LEDGER.replace("2026-12-01", "some day").encode(),

@@ -172,11 +172,10 @@ def gather(sample: Path, home: Path, *rows: ledger.Row) -> evidence.Evidence:
     return evidence.gather(sample.parent, evidence.Known(rows=rows, engines=home), date(2026, 6, 1))
 
 
-def row(rule: str) -> ledger.Row:
+def row(*rules: str) -> ledger.Row:
     return ledger.Row(
-        rule=rule,
-        finding="",
-        path="sample/Data",
+        rules=rules,
+        places=(("sample/Data", ""),),
         reason="The only reader of this bucket is the account's own log archive.",
         proof="none",
         review_by=date(2026, 12, 1),
@@ -189,7 +188,7 @@ def test_what_an_engine_says_alone_is_open_until_the_ledger_answers(tmp_path: Pa
     answered = gather(sample, home, row("CKV_AWS_999")).verdict
     assert alone == ["sample/Data"]
     assert "CKV_AWS_999" not in {one.rule for one in answered.open}
-    assert [each.rule for _, each in answered.answered] == ["CKV_AWS_999"]
+    assert [one.rule for one, _ in answered.answered] == ["CKV_AWS_999"]
 
 
 def test_what_we_see_too_is_one_finding_with_both_names(tmp_path: Path, sample: Path) -> None:
@@ -203,11 +202,12 @@ def test_what_we_see_too_is_one_finding_with_both_names(tmp_path: Path, sample: 
 
 
 def test_a_row_for_an_engine_that_did_not_run_is_no_fault(tmp_path: Path, sample: Path) -> None:
-    without = gather(sample, NOWHERE, row("CKV_AWS_999"), row("CFN-E1")).verdict.open
-    home = install(tmp_path / "home", checkov=checkov_says())
-    heard = gather(sample, home, row("CKV_AWS_999"), row("CFN-E1")).verdict.open
-    assert [one.subject for one in without if one.rule == ledger.UNUSED] == []
-    assert [one.subject for one in heard if one.rule == ledger.UNUSED] == ["CKV_AWS_999"]
+    rows = [row("CKV_AWS_999"), row("S10", "CFN-E1")]
+    without = gather(sample, NOWHERE, *rows).verdict
+    heard = gather(sample, install(tmp_path / "home", checkov=checkov_says()), *rows).verdict
+    assert [one.subject for one in without.open if one.rule == ledger.UNUSED] == []
+    assert [one.subject for one in heard.open if one.rule == ledger.UNUSED] == ["CKV_AWS_999"]
+    assert {one.rule for one, _ in without.answered} == {"S10"}, "what another rule of the row answers stays"
 
 
 def test_the_report_says_which_engines_did_not_run(sample: Path) -> None:

@@ -37,9 +37,8 @@ def samples() -> evidence.Evidence:
 def answering(found: evidence.Evidence) -> ledger.Row:
     first = found.verdict.open[0]
     return ledger.Row(
-        rule=first.rule,
-        finding=first.subject,
-        path=first.path,
+        rules=(first.rule,),
+        places=((first.path, first.subject),),
         reason="Nothing at all bounds this, it is here to be an accepted finding.",
         proof="none",
         review_by=date(2026, 12, 1),
