@@ -13,7 +13,10 @@ EXACT = re.compile(r"[A-Za-z0-9._-]+==[\w.+!-]+( ; .+)? \\$")
 HASH = re.compile(r"^ {4}--hash=sha256:[0-9a-f]{64}( \\)?$", re.MULTILINE)
 
 
-@pytest.mark.parametrize(("lock", "at_least"), [("requirements.lock", 100), ("requirements-setup.lock", 1)])
+@pytest.mark.parametrize(
+    ("lock", "at_least"),
+    [("requirements.lock", 100), ("requirements-setup.lock", 1), ("requirements-opinions.lock", 50)],
+)
 def test_every_package_is_locked_by_its_hash(lock: str, at_least: int) -> None:
     text = (ROOT / lock).read_text(encoding="utf-8")
     packages = [
@@ -22,6 +25,7 @@ def test_every_package_is_locked_by_its_hash(lock: str, at_least: int) -> None:
     assert len(packages) >= at_least
     assert [each for each in packages if not EXACT.match(each.splitlines()[0])] == []
     assert [each for each in packages if not HASH.search(each)] == []
+    assert "://" not in text, "a lock that names where it comes from cannot be installed from a mirror"
 
 
 def test_every_node_package_is_locked_by_its_hash() -> None:
@@ -35,4 +39,5 @@ def test_the_hashes_are_asked_for() -> None:
     """pip and uv check hashes on request; `npm ci` installs the lock and nothing else."""
     setup = (ROOT / "scripts/setup.py").read_text(encoding="utf-8")
     assert setup.count('"--require-hashes"') == 2
+    assert (ROOT / "scripts/opinions.py").read_text(encoding="utf-8").count('"--require-hashes"') == 1
     assert re.search(r'"npm", "ci"', setup)

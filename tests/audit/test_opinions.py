@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+import sys
 import tarfile
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cdk_nag
@@ -217,13 +220,50 @@ def test_the_report_says_which_engines_did_not_run(sample: Path) -> None:
     assert [line[-1].split(":")[0] for line in found.sections["Second opinions"][1:]] == ["not run"] * 2
 
 
-def test_the_lock_of_the_engines_has_hashes_and_no_address() -> None:
-    text = (opinions.ROOT / "requirements-opinions.lock").read_text(encoding="utf-8")
-    packages = re.findall(r"^([\w.-]+)==", text, flags=re.MULTILINE)
-    assert {"checkov", "cloudformation-validate"} <= set(packages)
-    assert "://" not in text
-    for block in re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]:
-        assert "--hash=sha256:" in block, block.splitlines()[0]
+@pytest.fixture
+def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """scripts/opinions.py with a uv that writes down what it is asked for, and a home below a folder."""
+    spec = importlib.util.spec_from_file_location("installer", opinions.ROOT / "scripts" / "opinions.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    uv = tmp_path / "uv"
+    uv.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nmkdir -p {tmp_path}/home\n')
+    uv.chmod(0o755)
+    monkeypatch.setattr(module, "UV", uv)
+    monkeypatch.setattr(module, "HOME", tmp_path / "home")
+    monkeypatch.setattr(module, "STAMP", tmp_path / "home" / "stamp")
+    monkeypatch.setattr(sys, "argv", ["opinions.py"])
+    return module
+
+
+def test_the_engines_are_installed_once_by_their_hashes(installer: ModuleType, tmp_path: Path) -> None:
+    assert (installer.main(), installer.main()) == (0, 0)
+    made, synced = (tmp_path / "asked").read_text().splitlines()
+    assert made.startswith("venv ")
+    assert "--require-hashes" in synced
+    assert synced.endswith("requirements-opinions.lock")
+
+
+def test_the_engines_are_installed_again_when_their_lock_changes(
+    installer: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installer.main()
+    changed = tmp_path / "changed.lock"
+    changed.write_text("another==1\n")
+    monkeypatch.setattr(installer, "LOCK", changed)
+    installer.main()
+    assert len((tmp_path / "asked").read_text().splitlines()) == 4
+
+
+def test_engines_that_cannot_be_installed_are_no_end_of_the_audit(
+    installer: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installer.UV.write_text("#!/bin/sh\nexit 2\n")
+    assert installer.main() == 1
+    assert "The audit works without them and says so" in capsys.readouterr().err
+    assert not installer.STAMP.exists(), "the next run tries again"
 
 
 @pytest.mark.skipif(not (opinions.HOME / "bin").exists(), reason="`make opinions` has not run here")
