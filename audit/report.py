@@ -14,6 +14,7 @@ from rich.console import Console
 
 from audit.evidence import Evidence, to_json
 from audit.findings import Finding, Severity
+from audit.ledger import Row
 from audit.sarif import to_sarif
 
 FOLDER = Path(__file__).parent
@@ -49,7 +50,10 @@ def render(evidence: Evidence) -> str:
     )
     environment.filters["breakable"] = breakable
     return environment.get_template("report.html.j2").render(
-        evidence=evidence, counts=counts(evidence), by_rule=by_rule(evidence.verdict.open)
+        evidence=evidence,
+        counts=counts(evidence),
+        by_rule=by_rule(evidence.verdict.open),
+        by_row=by_row(evidence.verdict.answered),
     )
 
 
@@ -104,3 +108,11 @@ def by_rule(findings: Sequence[Finding]) -> list[list[Finding]]:
     for one in findings:
         groups.setdefault((one.severity, one.rule), []).append(one)
     return list(groups.values())
+
+
+def by_row(answered: Sequence[tuple[Finding, Row]]) -> list[tuple[Row, list[Finding]]]:
+    """In the order of the findings, which is that of the checks."""
+    groups: dict[Row, list[Finding]] = {}
+    for one, row in answered:
+        groups.setdefault(row, []).append(one)
+    return list(groups.items())

@@ -171,6 +171,23 @@ def test_the_page_says_what_other_engines_say(tmp_path: Path) -> None:
     assert json.loads((out / "audit.json").read_text())["opinions"][0]["found"] == 1
 
 
+def test_the_page_tells_each_row_of_the_ledger_once_with_its_findings(tmp_path: Path) -> None:
+    (tmp_path / "ledger.yaml").write_text(
+        LEDGER.replace("ANY", "S1, S10")
+        .replace("Any/Thing", "sample/Data")
+        .replace("proof: none", "proof: a/b.py")
+    )
+    _, out = audit(tmp_path, "--ledger", str(tmp_path / "ledger.yaml"))
+    page = (out / "index.html").read_text()
+    part = page[page.index('<h2 id="ledger">') : page.index('<h2 id="drawing">')]
+    assert part.count("It answers nothing at all, which the audit has to say of it.") == 1
+    assert "2 findings, answered by 1 row of the ledger" in part
+    assert "<b>S1, S10</b>, 2 times" in part
+    assert part.count("<td>sample/<wbr>Data</td>") == 2
+    assert "Shown by a/<wbr>b.<wbr>py" in part
+    assert "2026-12-01" in part
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
