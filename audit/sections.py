@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from audit import encryption, exercised, matrix, reachability, wildcards
@@ -10,6 +11,7 @@ from audit.opinions import Opinion
 from audit.templates import Templates
 
 Lines = list[tuple[str, ...]]
+_ADDRESS = re.compile(r"<([^<>/]+/[^<>./]+)(\.[^<>]+)?>")
 
 
 def tables(
@@ -51,8 +53,27 @@ def proofs(templates: Templates) -> Lines:
     # What is worst comes first: nobody reads to the end for it.
     order = ("open", "narrowable", "bounded", "unavoidable")
     found = sorted(wildcards.proofs(templates), key=lambda one: (order.index(one.verdict), one.path))
-    rows = ((one.verdict, one.path, one.pattern, " ".join(one.actions), one.reason) for one in found)
+    rows = (
+        (
+            one.verdict,
+            one.path,
+            _in_paths(templates, one.pattern),
+            " ".join(one.actions),
+            _in_paths(templates, one.reason),
+        )
+        for one in found
+    )
     return [head, *rows]
+
+
+def _in_paths(templates: Templates, text: str) -> str:
+    """With construct paths for logical ids, whose hashes nobody can read."""
+
+    def path(match: re.Match[str]) -> str:
+        resource = templates.by_address.get(match[1])
+        return f"<{resource.path}{match[2] or ''}>" if resource else match[0]
+
+    return _ADDRESS.sub(path, text)
 
 
 def hops(templates: Templates) -> Lines:

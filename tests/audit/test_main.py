@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from audit import sections
 from audit.__main__ import LOG_WIDTH, main
 from audit.report import breakable
+from audit.templates import Templates
 from tests.audit.engines import NOWHERE, checkov_says, install
 
 # In the style of samples that people start from.
@@ -186,6 +188,24 @@ def test_the_page_tells_each_row_of_the_ledger_once_with_its_findings(tmp_path: 
     assert part.count("<td>sample/<wbr>Data</td>") == 2
     assert "Shown by a/<wbr>b.<wbr>py" in part
     assert "2026-12-01" in part
+
+
+def test_a_long_list_of_actions_is_folded_and_whole(careless: dict[str, Any]) -> None:
+    lines = careless["json"]["sections"]["Wildcards and why they stand"]
+    (every,) = [line[3] for line in lines if line[2] == "s3:*" and len(line[3].split()) > 100]
+    number, first = len(every.split()), every.split()[0]
+    assert f"<summary>{number} actions, {first} and others</summary>" in careless["page"]
+    assert str(breakable(every)) in careless["page"]
+
+
+def test_tables_of_our_stacks_name_constructs_and_no_logical_ids(audited: dict[str, Templates]) -> None:
+    for templates in audited.values():
+        cells = {cell for line in sections.proofs(templates) for cell in line}
+        assert "arn:aws:s3:::<Data/Lake/Raw>/raw/*" in cells
+        ids = {
+            f"<{resource.address}" for resource in templates.resources if resource.path != resource.address
+        }
+        assert [cell for cell in cells for each in ids if each in cell] == []
 
 
 @pytest.mark.parametrize(
