@@ -33,12 +33,12 @@ class Accepted(Protocol):
 
 
 def acknowledge(app: IConstruct, rows: Iterable[Accepted]) -> None:
-    """ValueError for a row on a construct that is not there. Rules that have a dash are of audit/, and are
-    answered there.
+    """ValueError for a row on a construct that is not there. Rules that have a dash are of audit/, those with
+    an underscore of checkov: both are answered there.
     """
     for row in rows:
         for rule in row.rules:
-            if "-" not in rule:
+            if not set("-_") & set(rule):
                 for path, subject in row.places:
                     _acknowledge(_at(app, path, rule), rule, subject, row.reason)
 
