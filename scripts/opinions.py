@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,13 +23,16 @@ ENGINES = "checkov\ncloudformation-validate\n"
 def lock() -> None:
     """Hashes, and no index or file URLs, so that any mirror serves it."""
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"]
-    made = subprocess.run(
-        [UV, "pip", "compile", "--quiet", "--no-header", *options, "-"],
-        input=ENGINES,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
+    # Elsewhere, or uv would take what pyproject.toml overrides for the project itself.
+    with tempfile.TemporaryDirectory() as folder:
+        made = subprocess.run(
+            [UV, "pip", "compile", "--quiet", "--no-header", *options, "-"],
+            cwd=folder,
+            input=ENGINES,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
     if "://" in made:
         sys.exit("the resolved lock holds a URL: an engine depends on something that no registry has")
     LOCK.write_text(made, encoding="utf-8")
