@@ -66,7 +66,7 @@ def checkov(templates: Templates, home: Path) -> Opinion:
     return _asked(
         CHECKOV,
         templates,
-        [home / "bin" / "python", program, *options, "--file", *_files(templates)],
+        [home.absolute() / "bin" / "python", program.absolute(), *options, "--file", *_files(templates)],
         lambda answer: _of_checkov(templates, answer),
     )
 
@@ -77,7 +77,7 @@ def cloudformation_validate(templates: Templates, home: Path) -> Opinion:
     return _asked(
         VALIDATE,
         templates,
-        [home / "bin" / "python", ROOT / "audit" / "validator.py", *_files(templates)],
+        [home.absolute() / "bin" / "python", ROOT / "audit" / "validator.py", *_files(templates)],
         lambda answer: _of_validate(templates, answer),
     )
 

@@ -82,6 +82,15 @@ def test_cloudformation_validate_is_heard_without_style(tmp_path: Path, sample: 
 
 
 @pytest.mark.parametrize("engine", opinions.ENGINES)
+def test_an_environment_may_be_named_from_here(
+    engine: Any, tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "home", checkov=checkov_says(), validate={})
+    monkeypatch.chdir(tmp_path)
+    assert ask(engine, sample, Path("home")).why_not == ""
+
+
+@pytest.mark.parametrize("engine", opinions.ENGINES)
 def test_an_engine_that_is_not_there_says_how_to_get_it(engine: Any, sample: Path) -> None:
     opinion = ask(engine, sample, NOWHERE)
     assert "make opinions" in opinion.why_not
