@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from audit.findings import Finding
 from audit.rules import (
+    alarms,
+    boundaries,
     events,
     glue,
     identities,
+    keeping,
     keys,
     logs,
     messages,
     network,
+    perimeters,
     sagemaker,
     secrets,
     stores,
@@ -30,12 +34,16 @@ _AREAS = (
     streams,
     network,
     identities,
+    perimeters,
+    boundaries,
     keys,
     logs,
     messages,
     stores,
+    keeping,
     secrets,
     events,
+    alarms,
     trails,
 )
 RULES: tuple[Rule, ...] = tuple(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from audit.findings import Severity
-from audit.rules.rule import Rule, is_open, is_own_key, lacking, mappings
-from audit.templates import Resource
+from audit.rules.rule import Hit, Rule, is_open, is_own_key, lacking, mappings
+from audit.templates import Resource, Templates
 
 JOB, CONFIGURATION = "AWS::Glue::Job", "AWS::Glue::SecurityConfiguration"
 CONNECTION = "AWS::Glue::Connection"
 _STREAMING = "gluestreaming"
+_SPARK, _OLDEST, _GROUP = ("glueetl", _STREAMING), 3.0, "AWS::EC2::SecurityGroup"
 
 
 def _encrypts(part: str, mode: str, wanted: str) -> Callable[[Resource], bool]:
@@ -35,6 +37,50 @@ def _has_connection(job: Resource) -> bool:
 def _has_timeout(job: Resource) -> bool:
     """A streaming job is meant to run on."""
     return bool(job.get("Timeout")) or job.get("Command", "Name") == _STREAMING
+
+
+def _is_supported(job: Resource) -> bool:
+    """Of Spark jobs; Glue's own policy of version support ended 0.9, 1.0 and 2.0."""
+    version = str(job.get("GlueVersion", default="0.9"))
+    return job.get("Command", "Name") not in _SPARK or is_open(version) or _number(version) >= _OLDEST
+
+
+def _number(version: str) -> float:
+    try:
+        return float(version)
+    except ValueError:
+        return 0.0
+
+
+def _apart(templates: Templates) -> Iterator[Hit]:
+    """Where a template makes one of the groups: of others the rules are not known."""
+    own = {f"<{group.address}.GroupId>": group for group in templates.of(_GROUP)}
+    for connection in templates.of(CONNECTION):
+        given = connection.get("ConnectionInput", "PhysicalConnectionRequirements", "SecurityGroupIdList")
+        named = [str(each) for each in given] if isinstance(given, list) else []
+        is_known = bool(named) and set(named) <= set(own)
+        for direction in ("Ingress", "Egress") if is_known else ():
+            if not any(_meets_itself(templates, own[name], name, direction) for name in named):
+                yield Hit(
+                    resource=connection,
+                    message=f"no security group of it has a rule ({direction}) for itself on every TCP port",
+                    subject=direction,
+                )
+
+
+def _meets_itself(templates: Templates, group: Resource, name: str, direction: str) -> bool:
+    other = "SourceSecurityGroupId" if direction == "Ingress" else "DestinationSecurityGroupId"
+    beside = [
+        each.properties for each in templates.of(f"{_GROUP}{direction}") if str(each.get("GroupId")) == name
+    ]
+    return any(
+        str(rule.get(other)) == name and (str(rule.get("IpProtocol")) == "-1" or _is_every_port(rule))
+        for rule in [*mappings(group.get(f"SecurityGroup{direction}")), *beside]
+    )
+
+
+def _is_every_port(rule: Mapping[str, Any]) -> bool:
+    return (str(rule.get("FromPort")), str(rule.get("ToPort"))) == ("0", "65535")
 
 
 def _is_in_vpc(connection: Resource) -> bool:
@@ -134,4 +180,24 @@ CONNECTION_IN_VPC = Rule(
     fix="Give the connection PhysicalConnectionRequirements with SubnetId and SecurityGroupIdList.",
     controls=("NIST SC-7", "MLSEC03-BP02"),
     find=lacking(CONNECTION, has=_is_in_vpc, says="no SubnetId; give PhysicalConnectionRequirements"),
+)
+VERSION_CURRENT = Rule(
+    id="ML-GLUE-09",
+    title="Glue jobs run on a version that AWS supports",
+    severity=Severity.MEDIUM,
+    rationale="Older versions get no security patches, of Spark, Python and all that comes with them.",
+    fix="Set GlueVersion to 3.0 or later.",
+    controls=("FSBP Glue.4", "NIST SI-2"),
+    find=lacking(JOB, has=_is_supported, says="GlueVersion is none that AWS supports; set a later one"),
+)
+WORKERS_MEET = Rule(
+    id="ML-GLUE-10",
+    title="Workers of a Glue connection reach each other",
+    severity=Severity.LOW,
+    rationale="Glue asks for one security group that lets itself in on every TCP port; where it does not, "
+    "every "
+    "job fails at its start, or somebody opens the group to a range.",
+    fix="Add an ingress rule, and an egress rule, from the group to itself, tcp 0-65535.",
+    controls=("NIST SC-7",),
+    find=_apart,
 )

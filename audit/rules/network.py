@@ -7,7 +7,7 @@ from typing import Any
 
 from audit.findings import Severity
 from audit.policies import listed
-from audit.rules.rule import Find, Hit, Rule, is_open_statement, lacking, mappings, policies
+from audit.rules.rule import Find, Hit, Rule, is_open_statement, lacking, mappings, names, policies
 from audit.templates import Resource, Templates
 
 ENDPOINT, GROUP = "AWS::EC2::VPCEndpoint", "AWS::EC2::SecurityGroup"
@@ -51,6 +51,17 @@ def _world(direction: str, says: Callable[[str], str]) -> Find:
                     yield Hit(resource=resource, message=says(what), subject=what)
 
     return find
+
+
+def _unlogged_flows(templates: Templates) -> Iterator[Hit]:
+    logged = {
+        str(log.get("ResourceId"))
+        for log in templates.of("AWS::EC2::FlowLog")
+        if log.get("TrafficType", default="ALL") == "ALL"  # absent only where a transit gateway is logged
+    }
+    for vpc in templates.of("AWS::EC2::VPC"):
+        if not names(templates, vpc) & logged:
+            yield Hit(resource=vpc, message="no flow log of all its traffic; add one with TrafficType ALL")
 
 
 ENDPOINT_POLICY = Rule(
@@ -109,4 +120,15 @@ EGRESS_DEFAULT = Rule(
         has=lambda group: bool(group.get("SecurityGroupEgress")),
         says="no SecurityGroupEgress, so everything may go out; say what may",
     ),
+)
+FLOWS_LOGGED = Rule(
+    id="ML-NET-07",
+    title="Every VPC logs its flows, refused ones too",
+    severity=Severity.MEDIUM,
+    rationale="What was refused shows who tries, what was let through where data went; a log of one is half "
+    "an "
+    "answer.",
+    fix="Give the VPC a flow log with TrafficType ALL.",
+    controls=("FSBP EC2.6", "NIST AU-12", "NIST SI-4"),
+    find=_unlogged_flows,
 )

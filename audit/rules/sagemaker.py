@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from audit.findings import Severity
 from audit.rules.rule import Rule, is_on, is_own_key, lacking, mappings
@@ -30,6 +30,16 @@ def _captures(config: Resource) -> bool:
     return (
         is_serverless or isinstance(capture, str) or is_on(config.get("DataCaptureConfig", "EnableCapture"))
     )
+
+
+def _captures_both(config: Resource) -> bool:
+    """Where anything is captured: that nothing is, ML-SM-04 says."""
+    capture = config.get("DataCaptureConfig")
+    if not isinstance(capture, Mapping) or not is_on(capture.get("EnableCapture")):
+        return True
+    modes = {str(each.get("CaptureMode")) for each in mappings(capture.get("CaptureOptions"))}
+    share = capture.get("InitialSamplingPercentage")
+    return {"Input", "Output"} <= modes and share not in (None, 0, "0")
 
 
 def _capture_has_key(config: Resource) -> bool:
@@ -163,5 +173,28 @@ DOMAIN_KEYED = Rule(
     controls=("NIST SC-28", "MLSEC03-BP02"),
     find=lacking(
         DOMAIN, has=lambda domain: is_own_key(domain.get("KmsKeyId")), says="no own key; give KmsKeyId"
+    ),
+)
+CAPTURED_WHOLE = Rule(
+    id="ML-SM-12",
+    title="Captures hold requests and answers",
+    severity=Severity.LOW,
+    rationale="Drift of the data shows in requests, a model that went wrong in its answers; each needs the "
+    "other.",
+    fix="Give CaptureOptions Input and Output, and an InitialSamplingPercentage above 0.",
+    controls=("NIST AU-3",),
+    find=lacking(CONFIG, has=_captures_both, says="captures but a part; give Input and Output, and a share"),
+)
+ROLLED_BACK = Rule(
+    id="ML-SM-13",
+    title="Updates of an endpoint are rolled back by alarms",
+    severity=Severity.LOW,
+    rationale="A model that answers with errors or late would take over all of the traffic.",
+    fix="Give DeploymentConfig an AutoRollbackConfiguration with the alarms of the endpoint.",
+    controls=("NIST SI-2", "NIST CM-3"),
+    find=lacking(
+        "AWS::SageMaker::Endpoint",
+        has=_is_given("DeploymentConfig", "AutoRollbackConfiguration", "Alarms"),
+        says="no alarm rolls an update back; give AutoRollbackConfiguration",
     ),
 )

@@ -91,6 +91,15 @@ def _of(replica: Mapping[str, Any], block: str, name: str) -> Any:
     return inner.get(name) if isinstance(inner, Mapping) else inner
 
 
+def _binds(group: Resource) -> bool:
+    """What the work group leaves out (EnforceWorkGroupConfiguration) is enforced: that is AWS's default."""
+    given = "WorkGroupConfiguration"
+    encryption = group.get(given, "ResultConfiguration", "EncryptionConfiguration", default={})
+    is_keyed = isinstance(encryption, str) or is_own_key(encryption.get("KmsKey"))
+    is_enforced = is_on(group.get(given, "EnforceWorkGroupConfiguration", default=True))
+    return is_enforced and is_keyed and bool(group.get(given, "BytesScannedCutoffPerQuery"))
+
+
 BUCKET_CLOSED = Rule(
     id="ML-S3-01",
     title="Buckets block public access",
@@ -160,4 +169,32 @@ TABLE_RECOVERS = Rule(
     fix="Set PointInTimeRecoveryEnabled to true.",
     controls=("FSBP DynamoDB.2", "NIST CP-9"),
     find=lacking(TABLE, GLOBAL_TABLE, has=_table_recovers, says="no recovery to a point in time; enable it"),
+)
+BUCKET_TIDIED = Rule(
+    id="ML-S3-06",
+    title="Buckets let go of what is old",
+    severity=Severity.LOW,
+    rationale="Versions and parts of uploads pile up unseen, personal data among them, and the law says for "
+    "how "
+    "long those may be kept.",
+    fix="Give the bucket a LifecycleConfiguration.",
+    controls=("FSBP S3.13", "NIST SI-12"),
+    find=lacking(
+        BUCKET,
+        has=lambda bucket: bool(bucket.get("LifecycleConfiguration")),
+        says="keeps everything for ever; give LifecycleConfiguration",
+    ),
+)
+WORKGROUP_ENFORCED = Rule(
+    id="ML-ATH-01",
+    title="Work groups of Athena bind their clients",
+    severity=Severity.MEDIUM,
+    rationale="Unless the work group's settings are enforced, a client says where results go and with which "
+    "key; "
+    "a query without a limit scans, and shows, the whole lake.",
+    fix="Set EnforceWorkGroupConfiguration, results encrypted with an own key, BytesScannedCutoffPerQuery.",
+    controls=("NIST SC-28", "NIST AC-3"),
+    find=lacking(
+        "AWS::Athena::WorkGroup", has=_binds, says="enforces no key or limit; set all three of its settings"
+    ),
 )

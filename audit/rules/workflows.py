@@ -173,6 +173,15 @@ def _unreadable(templates: Templates) -> Iterator[Hit]:
             yield Hit(resource=machine, message="the definition is not in the template as JSON; put it there")
 
 
+def _endless(templates: Templates) -> Iterator[Hit]:
+    for machine in templates.of(MACHINE):
+        definition = definition_of(machine)
+        if definition is not None and not _has_timeout(definition):
+            yield Hit(
+                resource=machine, message="no time limit for an execution; give TimeoutSeconds at the top"
+            )
+
+
 def _is_logged(machine: Resource) -> bool:
     return machine.get("LoggingConfiguration", "Level") not in (None, "OFF")
 
@@ -348,4 +357,15 @@ CAPTURES = Rule(
     fix=_NAMED_FIELD,
     controls=("NIST AU-12", "MLOPS06-BP02", "MLPERF06-BP03"),
     find=_asked({CONFIG: ("DataCaptureConfig", "EnableCapture")}, _captures, "set it to true"),
+)
+EXECUTIONS_END = Rule(
+    id="ML-SFN-16",
+    title="Executions of a state machine end",
+    severity=Severity.LOW,
+    rationale="Time limits of tasks bound each of them, and not the loop around them; a standard execution "
+    "may "
+    "hold its locks for a year.",
+    fix="Give the definition TimeoutSeconds at its top.",
+    controls=("NIST SC-5",),
+    find=_endless,
 )
