@@ -40,8 +40,10 @@ audit: synth  ## what the templates allow, reach, encrypt and leave open: audit-
 opinions: setup  ## checkov and cloudformation-validate, for a second opinion in the audit (audit calls it)
 	@$(BIN)/python scripts/opinions.py
 
-mutants: synth  ## break the templates one property at a time: does a check notice? some minutes
-	@$(BIN)/python -m audit.mutants cdk.out
+# The production profile: the sandbox keeps nothing, so there is less of it to break.
+mutants: PROFILE = production
+mutants: synth  ## break templates (and CODE=1: our code) one property at a time: does a check notice? some minutes
+	@$(BIN)/python -m audit.mutants $(if $(CODE),--code,cdk.out) $(if $(WRITE),--write)
 
 destroy: setup  ## delete a deployment from the account of your credentials, after a yes (PROFILE=sandbox; YES=1: without)
 	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(YES),--yes)

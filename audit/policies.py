@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 from audit.templates import Resource, Templates
 
@@ -98,14 +99,20 @@ class Statement:
         return [(kind, value) for kind, values in given.items() for value in listed(values)]
 
 
+# Every check asks; templates do not change once they are read.
+_KNOWN: WeakKeyDictionary[Templates, tuple[Statement, ...]] = WeakKeyDictionary()
+
+
 def statements(templates: Templates) -> list[Statement]:
-    return [
-        *_identities(templates),
-        *_trust(templates),
-        *_keys(templates),
-        *_endpoints(templates),
-        *_resources(templates),
-    ]
+    if templates not in _KNOWN:
+        _KNOWN[templates] = (
+            *_identities(templates),
+            *_trust(templates),
+            *_keys(templates),
+            *_endpoints(templates),
+            *_resources(templates),
+        )
+    return list(_KNOWN[templates])
 
 
 def listed(value: Any) -> list[Any]:

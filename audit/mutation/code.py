@@ -1,8 +1,8 @@
 """Weakenings of the code that makes the templates: security/ and stacks/, one place of a module each.
 
 The module is parsed, changed, and imported in its changed form; the stacks are built from it without the
-CDK's command line and without the packs, and their templates are judged as any. A dropped acknowledgement is
-no mutant: it loosens nothing, and the build refuses the finding that is left.
+CDK's command line and without the packs, and their templates are judged as any. A dropped acknowledgement or
+grant is no mutant: it loosens nothing.
 """
 
 from __future__ import annotations
@@ -41,12 +41,11 @@ _OTHER_FLAGS = frozenset(
         *("publish_cloud_watch_metrics_enabled", "show_units"),
     }
 )
+# Denials, boundaries, alarms, flow logs, policies of endpoints. A grant that is dropped would only narrow.
 _CALLS = re.compile(
-    r"(?:^|\.)(?:_?deny\w*|_deny_\w+|_serve_\w+|_flow_logs|_security_groups|_interfaces?|apply|"
-    r"apply_removal_policy|add_(?:to_resource_policy|to_policy|managed_policy|ingress_rule|alarm_action)|"
-    r"_allow|_watch_\w+|watch|alarm|encrypt_volumes|add_permission|CfnSecurityGroupEgress)$"
+    r"(?:^|\.)(?:_?deny\w*|apply|apply_removal_policy|_flow_logs|_?watch\w*|alarm|add_alarm_action)$"
+    r"|^endpoint\.add_to_policy$|^self\.add_to_resource_policy$"
 )
-_SHARED_GRANTS = re.compile(r"^(?:grants\.\w+|allow|use_key|_use_key|_use_bucket_key)$")
 _OPERATOR = re.compile(r"^(?:For\w+:)?(?:String|Arn|Bool|Null|Numeric|Date|IpAddress)\w*$")
 _ASL = frozenset({"StringEqualsPath", "BooleanEquals"})  # of the States Language, and no conditions of IAM
 
@@ -67,27 +66,30 @@ class CodeMutant:
 
 
 def mutants(root: Path) -> list[CodeMutant]:
-    """In the order of the files; of a module's places where the same is done, the first in each function."""
+    """In the order of the files; where a module does the same in several places, the first of them."""
     files = sorted([*root.glob("security/*.py"), *root.glob("stacks/**/*.py")])
     every = [mutant for file in files for mutant in of_module(root, file)]
-    return list({mutant.what: mutant for mutant in reversed(every)}.values())[::-1]
+    first: dict[tuple[str, str, str], CodeMutant] = {}
+    for mutant in every:
+        first.setdefault((mutant.file, mutant.kind, mutant.subject), mutant)
+    return list(first.values())
 
 
 def of_module(root: Path, file: Path) -> Iterator[CodeMutant]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     name = str(file.relative_to(root))
-    for number, (kind, subject, _) in enumerate(_changes(tree, name)):
+    for number, (kind, subject, _) in enumerate(_changes(tree)):
         changed = copy.deepcopy(tree)
-        _, _, apply = list(_changes(changed, name))[number]
-        home = _home(tree, number, name)
+        _, _, apply = list(_changes(changed))[number]
+        home = _home(tree, number)
         apply()
         source = ast.unparse(ast.fix_missing_locations(changed))
         yield CodeMutant(kind=kind, file=name, path=f"{name}:{home}", subject=subject, source=source)
 
 
-def _home(tree: ast.Module, number: int, name: str) -> str:
+def _home(tree: ast.Module, number: int) -> str:
     """Class and function around a change."""
-    line = list(_lines(tree, name))[number]
+    line = list(_lines(tree))[number]
     around = [
         node
         for node in ast.walk(tree)
@@ -97,19 +99,19 @@ def _home(tree: ast.Module, number: int, name: str) -> str:
     return ".".join(node.name for node in sorted(around, key=lambda node: node.lineno)) or "module"
 
 
-def _lines(tree: ast.Module, name: str) -> Iterator[int]:
+def _lines(tree: ast.Module) -> Iterator[int]:
     for node in ast.walk(tree):
-        for _ in _of_node(node, name):
+        for _ in _of_node(node):
             yield getattr(node, "lineno", 0)
 
 
-def _changes(tree: ast.Module, name: str) -> Iterator[tuple[str, str, Any]]:
+def _changes(tree: ast.Module) -> Iterator[tuple[str, str, Any]]:
     """(kind, subject, what does it to this tree) of each place that can be weakened."""
     for node in ast.walk(tree):
-        yield from _of_node(node, name)
+        yield from _of_node(node)
 
 
-def _of_node(node: ast.AST, name: str) -> Iterator[tuple[str, str, Any]]:
+def _of_node(node: ast.AST) -> Iterator[tuple[str, str, Any]]:
     if isinstance(node, ast.Call):
         yield from _of_call(node)
     if isinstance(node, ast.Dict):
@@ -118,7 +120,7 @@ def _of_node(node: ast.AST, name: str) -> Iterator[tuple[str, str, Any]]:
         given = getattr(node, block, None)
         if isinstance(given, list):
             for statement in given:
-                yield from _of_statement(given, statement, name)
+                yield from _of_statement(given, statement)
 
 
 def _of_call(node: ast.Call) -> Iterator[tuple[str, str, Any]]:
@@ -127,7 +129,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[str, str, Any]]:
         where = f"{called}({keyword.arg})"
         if _is_flag(keyword.value) and keyword.arg not in _OTHER_FLAGS:
             yield "flag flipped", where, lambda keyword=keyword: _flip(keyword.value)
-        elif keyword.arg in HARDENING:
+        elif keyword.arg in HARDENING and not isinstance(keyword.value, ast.Dict):  # those are emptied
             yield "keyword dropped", where, lambda keyword=keyword: node.keywords.remove(keyword)
         elif keyword.arg == "resources" and ast.unparse(keyword.value) != "['*']":
             yield "resources widened", where, lambda keyword=keyword: _set(keyword, "['*']")
@@ -142,14 +144,13 @@ def _of_dict(node: ast.Dict) -> Iterator[tuple[str, str, Any]]:
             yield "flag flipped", str(key.value), lambda value=value: _flip(value)
 
 
-def _of_statement(block: list[ast.stmt], statement: ast.stmt, name: str) -> Iterator[tuple[str, str, Any]]:
+def _of_statement(block: list[ast.stmt], statement: ast.stmt) -> Iterator[tuple[str, str, Any]]:
     def drop() -> None:
         block[block.index(statement)] = ast.Pass()
 
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         called = ast.unparse(statement.value.func)
-        is_shared = name.startswith("security/") and _SHARED_GRANTS.match(called)
-        if _CALLS.search(called) or is_shared:
+        if _CALLS.search(called):
             first = next((ast.unparse(each) for each in statement.value.args[:2][-1:]), "")
             yield "call dropped", f"{called}({first[:60]})", drop
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Attribute):

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from audit.rules.rule import mappings
 from audit.templates import Resource, Templates
@@ -115,11 +116,19 @@ def _steps(pipeline: Resource, steps: Any, prefix: str) -> Iterator[Task]:
             yield from _steps(pipeline, request.get(way), f"{name}/")
 
 
+# Every rule asks; templates do not change once they are read.
+_KNOWN: WeakKeyDictionary[Templates, tuple[Task, ...]] = WeakKeyDictionary()
+
+
 def tasks(templates: Templates) -> Iterator[Task]:
-    for machine in templates.of(MACHINE):
-        definition = definition_of(machine)
-        if definition is not None:
-            yield from _tasks(machine, definition, (), "")
+    if templates not in _KNOWN:
+        _KNOWN[templates] = tuple(
+            task
+            for machine in templates.of(MACHINE)
+            if (definition := definition_of(machine)) is not None
+            for task in _tasks(machine, definition, (), "")
+        )
+    yield from _KNOWN[templates]
 
 
 def _tasks(

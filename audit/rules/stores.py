@@ -94,10 +94,12 @@ def _of(replica: Mapping[str, Any], block: str, name: str) -> Any:
 def _binds(group: Resource) -> bool:
     """What the work group leaves out (EnforceWorkGroupConfiguration) is enforced: that is AWS's default."""
     given = "WorkGroupConfiguration"
-    encryption = group.get(given, "ResultConfiguration", "EncryptionConfiguration", default={})
-    is_keyed = isinstance(encryption, str) or is_own_key(encryption.get("KmsKey"))
+    results = (given, "ResultConfiguration")
+    is_open = isinstance(group.get(*results), str) or isinstance(group.get(given), str)
+    is_keyed = is_open or is_own_key(group.get(*results, "EncryptionConfiguration", "KmsKey"))
     is_enforced = is_on(group.get(given, "EnforceWorkGroupConfiguration", default=True))
-    return is_enforced and is_keyed and bool(group.get(given, "BytesScannedCutoffPerQuery"))
+    is_limited = isinstance(group.get(given), str) or bool(group.get(given, "BytesScannedCutoffPerQuery"))
+    return is_enforced and is_keyed and is_limited
 
 
 BUCKET_CLOSED = Rule(

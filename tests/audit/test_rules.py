@@ -46,7 +46,7 @@ def but(value: Any, path: str, new: Any = GONE) -> Any:
     for step in steps:
         inner = inner[int(step)] if isinstance(inner, list) else inner[step]
     if new is GONE:
-        del inner[last]
+        del inner[int(last) if isinstance(inner, list) else last]
     elif isinstance(inner, list):
         inner[int(last)] = new
     else:
@@ -157,7 +157,7 @@ MACHINE = {
     "Logs": LOG_GROUP,
     "X": resource(
         "AWS::StepFunctions::StateMachine",
-        Definition={"StartAt": "Train", "States": STATES},
+        Definition={"StartAt": "Train", "TimeoutSeconds": 7200, "States": STATES},
         LoggingConfiguration={
             "Level": "ALL",
             "IncludeExecutionData": False,
@@ -172,7 +172,16 @@ CONFIG = one(
     "AWS::SageMaker::EndpointConfig",
     ProductionVariants=[{"InstanceType": "ml.m5.large"}],
     KmsKeyId=KEY,
-    DataCaptureConfig={"EnableCapture": True, "KmsKeyId": KEY},
+    DataCaptureConfig={
+        "EnableCapture": True,
+        "KmsKeyId": KEY,
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "InitialSamplingPercentage": 100,
+    },
+)
+SERVED = one(
+    "AWS::SageMaker::Endpoint",
+    DeploymentConfig={"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]}},
 )
 NOTEBOOK = one(
     "AWS::SageMaker::NotebookInstance",
@@ -185,6 +194,7 @@ DOMAIN = one("AWS::SageMaker::Domain", AppNetworkAccessType="VpcOnly", KmsKeyId=
 JOB = one(
     "AWS::Glue::Job",
     Command={"Name": "glueetl"},
+    GlueVersion="5.1",
     SecurityConfiguration="jobs",
     Connections={"Connections": ["vpc"]},
     Timeout=60,
@@ -201,6 +211,21 @@ GLUE_SECURITY = one(
 CONNECTION = one(
     "AWS::Glue::Connection", ConnectionInput={"PhysicalConnectionRequirements": {"SubnetId": "subnet-1"}}
 )
+OF_ITSELF = {"IpProtocol": "tcp", "FromPort": 0, "ToPort": 65535}
+WORKERS = {"Fn::GetAtt": ["G", "GroupId"]}
+MEETING = {
+    "X": but(
+        CONNECTION["X"],
+        "Properties.ConnectionInput.PhysicalConnectionRequirements",
+        {"SubnetId": "subnet-1", "SecurityGroupIdList": [WORKERS]},
+    ),
+    "G": resource(
+        "AWS::EC2::SecurityGroup", SecurityGroupEgress=[{**OF_ITSELF, "DestinationSecurityGroupId": WORKERS}]
+    ),
+    "In": resource(
+        "AWS::EC2::SecurityGroupIngress", GroupId=WORKERS, SourceSecurityGroupId=WORKERS, **OF_ITSELF
+    ),
+}
 DELIVERY = one(
     "AWS::KinesisFirehose::DeliveryStream",
     DeliveryStreamType="DirectPut",
@@ -217,9 +242,17 @@ ENDPOINT = one(
     "AWS::EC2::VPCEndpoint",
     VpcEndpointType="Gateway",
     PolicyDocument=policy(
-        allow("s3:GetObject", "*", Condition={"StringEquals": {"aws:PrincipalAccount": "1"}})
+        allow(
+            "s3:GetObject",
+            "*",
+            Condition={"StringEquals": {"aws:PrincipalAccount": "1", "aws:ResourceAccount": "1"}},
+        )
     ),
 )
+FLOWS = {
+    "X": resource("AWS::EC2::VPC"),
+    "F": resource("AWS::EC2::FlowLog", ResourceId={"Ref": "X"}, TrafficType="ALL"),
+}
 GROUP = one(
     "AWS::EC2::SecurityGroup",
     SecurityGroupIngress=[{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": "10.0.0.0/16"}],
@@ -240,6 +273,66 @@ ROLE = one(
 )
 TRUST = "X.Properties.AssumeRolePolicyDocument.Statement.0"
 PASSING = "X.Properties.Policies.0.PolicyDocument.Statement.0"
+ORGANISATION = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
+
+
+def granted(actions: Any, resources: Any, **condition: Any) -> Resources:
+    """A role whose one grant this is."""
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resources}
+    return but(ROLE, PASSING, {**statement, "Condition": condition} if condition else statement)
+
+
+INTERFACES = "arn:aws:ec2:eu-west-1:1:network-interface/*"
+METRICS = granted("cloudwatch:PutMetricData", "*", StringEquals={"cloudwatch:namespace": "x"})
+IN_VPC = granted("ec2:CreateNetworkInterfacePermission", INTERFACES, ArnEquals={"ec2:Vpc": "arn:vpc"})
+BELOW = granted("s3:ListBucket", "arn:aws:s3:::shared", StringEquals={"s3:prefix": "mine"})
+FOR_LAMBDA = ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"]
+OF_FUNCTION = {
+    "X": but(
+        but(ROLE, f"{TRUST}.Principal", {"Service": "lambda.amazonaws.com"})["X"],
+        "Properties.Policies.0.PolicyDocument.Statement",
+        [
+            {"Effect": "Allow", "Action": [*FOR_LAMBDA], "Resource": INTERFACES},
+            {
+                "Effect": "Deny",
+                "Action": [*FOR_LAMBDA],
+                "Resource": "*",
+                "Condition": {"Null": {"lambda:SourceFunctionArn": "false"}},
+            },
+        ],
+    )
+}
+_VPC_ONLY = ("sagemaker:VpcSubnets", "sagemaker:VpcSecurityGroupIds", "sagemaker:NetworkIsolation")
+BOUNDARY = {
+    "X": resource(
+        "AWS::IAM::ManagedPolicy",
+        PolicyDocument=policy(
+            {
+                "Effect": "Allow",
+                "Action": ["sagemaker:CreateModel", "s3:GetObject"],
+                "Resource": "*",
+                "Condition": {"StringEqualsIfExists": {"aws:ResourceAccount": "1"}},
+            },
+            *(
+                {
+                    "Effect": "Deny",
+                    "Action": ["sagemaker:CreateModel"],
+                    "Resource": "*",
+                    "Condition": {"Null": {key: "true"}},
+                }
+                for key in _VPC_ONLY
+            ),
+            {
+                "Effect": "Deny",
+                "Action": ["sagemaker:CreateModel"],
+                "Resource": "*",
+                "Condition": {"Bool": {"sagemaker:NetworkIsolation": "false"}},
+            },
+        ),
+    ),
+    "R": but(but(ROLE, "X.Properties.Policies"), "X.Properties.PermissionsBoundary", {"Ref": "X"})["X"],
+}
+CAP = "X.Properties.PolicyDocument.Statement"
 KEY_RESOURCE = one(
     "AWS::KMS::Key",
     EnableKeyRotation=True,
@@ -278,6 +371,7 @@ BUCKET = {
             "RestrictPublicBuckets": True,
         },
         VersioningConfiguration={"Status": "Enabled"},
+        LifecycleConfiguration={"Rules": [{"Status": "Enabled", "ExpirationInDays": 30}]},
         BucketEncryption={
             "ServerSideEncryptionConfiguration": [
                 {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}}
@@ -297,11 +391,72 @@ TABLE = one(
     SSESpecification={"SSEEnabled": True, "KMSMasterKeyId": KEY},
     PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
 )
+KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+STORES = {"X": {**BUCKET["X"], **KEPT}, "P": BUCKET["P"], "Y": {**KEY_RESOURCE["X"], **KEPT}}
+KEPT_TABLE = {"X": but({**TABLE["X"], **KEPT}, "Properties.DeletionProtectionEnabled", True)}
+WORKGROUP = one(
+    "AWS::Athena::WorkGroup",
+    WorkGroupConfiguration={
+        "EnforceWorkGroupConfiguration": True,
+        "BytesScannedCutoffPerQuery": 10_000_000,
+        "ResultConfiguration": {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": KEY}},
+    },
+)
+ALARM = one(
+    "AWS::CloudWatch::Alarm",
+    Namespace="AWS/Kinesis",
+    MetricName="IncomingRecords",
+    Statistic="Sum",
+    ComparisonOperator="LessThanThreshold",
+    TreatMissingData="breaching",
+    AlarmActions=["topic"],
+)
+
+
+def watching(resource_id: str, dimension: str, *metrics: str) -> Resources:
+    """An alarm on each of the metrics, of the resource."""
+    return {
+        f"A{number}": resource(
+            "AWS::CloudWatch::Alarm",
+            MetricName=metric,
+            Dimensions=[{"Name": dimension, "Value": {"Ref": resource_id}}],
+            TreatMissingData="missing",
+            AlarmActions=["topic"],
+        )
+        for number, metric in enumerate(metrics)
+    }
+
+
+WATCHED = {**FUNCTION, **watching("X", "FunctionName", "Errors", "Throttles")}
+OWN_ALARM = but(but(ALARM["X"], "Properties.Namespace", "mine"), "Properties.MetricName", "Drift")
+FOLLOWING = {
+    "X": OWN_ALARM,
+    "Y": OWN_ALARM,
+    "R": resource(
+        "AWS::Events::Rule",
+        EventPattern={
+            "source": ["aws.cloudwatch"],
+            "resources": [{"Fn::GetAtt": ["X", "Arn"]}, {"Fn::GetAtt": ["Y", "Arn"]}],
+        },
+    ),
+}
 PARAMETER = one("AWS::SSM::Parameter", Name="/champion", Value="none yet", Type="String")
 SECRET = one("AWS::SecretsManager::Secret", KmsKeyId=KEY)
 EVENTS = one("AWS::Events::Rule", Targets=[{"Id": "T", "Arn": "a", "DeadLetterConfig": {"Arn": "q"}}])
 SCHEDULE = one("AWS::Scheduler::Schedule", Target={"Arn": "a", "DeadLetterConfig": {"Arn": "q"}})
-TRAIL = one("AWS::CloudTrail::Trail", EnableLogFileValidation=True, KMSKeyId=KEY, IsMultiRegionTrail=True)
+TRAIL = one(
+    "AWS::CloudTrail::Trail",
+    EnableLogFileValidation=True,
+    KMSKeyId=KEY,
+    IsMultiRegionTrail=True,
+    IsLogging=True,
+    AdvancedEventSelectors=[{"FieldSelectors": [{"Field": "resources.type", "Equals": ["AWS::S3::Object"]}]}],
+)
+DEAD = {
+    "X": resource("AWS::SQS::Queue", KmsMasterKeyId=KEY, MessageRetentionPeriod=1_209_600),
+    "P": but(QUEUE["P"], "Properties.Queues", [{"Ref": "X"}]),
+    "R": but(EVENTS["X"], "Properties.Targets.0.DeadLetterConfig.Arn", {"Fn::GetAtt": ["X", "Arn"]}),
+}
 
 TO_TOPIC = {
     "X": resource(
@@ -354,6 +509,7 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     ),
     "ML-SFN-14": (but(MACHINE, "X.Properties.Definition"), MACHINE),
     "ML-SFN-15": (but(MACHINE, f"{STATE}.Configure.Parameters.DataCaptureConfig"), MACHINE),
+    "ML-SFN-16": (but(MACHINE, "X.Properties.Definition.TimeoutSeconds"), MACHINE),
     "ML-SM-01": (but(MODEL, "X.Properties.VpcConfig"), MODEL),
     "ML-SM-02": (but(MODEL, "X.Properties.EnableNetworkIsolation", "false"), MODEL),
     "ML-SM-03": (but(CONFIG, "X.Properties.KmsKeyId"), CONFIG),
@@ -365,6 +521,8 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-SM-09": (but(NOTEBOOK, "X.Properties.SubnetId"), NOTEBOOK),
     "ML-SM-10": (but(DOMAIN, "X.Properties.AppNetworkAccessType", "PublicInternetOnly"), DOMAIN),
     "ML-SM-11": (but(DOMAIN, "X.Properties.KmsKeyId"), DOMAIN),
+    "ML-SM-12": (but(CONFIG, "X.Properties.DataCaptureConfig.CaptureOptions.0"), CONFIG),
+    "ML-SM-13": (but(SERVED, "X.Properties.DeploymentConfig.AutoRollbackConfiguration"), SERVED),
     "ML-GLUE-01": (but(JOB, "X.Properties.SecurityConfiguration"), JOB),
     "ML-GLUE-02": (but(JOB, "X.Properties.Connections.Connections", []), JOB),
     "ML-GLUE-03": (but(JOB, "X.Properties.Timeout"), JOB),
@@ -385,6 +543,8 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
         but(CONNECTION, "X.Properties.ConnectionInput.PhysicalConnectionRequirements"),
         CONNECTION,
     ),
+    "ML-GLUE-09": (but(JOB, "X.Properties.GlueVersion", "2.0"), JOB),
+    "ML-GLUE-10": (but(MEETING, "In"), MEETING),
     "ML-FH-01": (but(DELIVERY, f"{DESTINATION}.EncryptionConfiguration"), DELIVERY),
     "ML-FH-02": (but(DELIVERY, "X.Properties.DeliveryStreamEncryptionConfigurationInput"), DELIVERY),
     "ML-FH-03": (but(DELIVERY, f"{DESTINATION}.ErrorOutputPrefix"), DELIVERY),
@@ -395,10 +555,15 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-NET-03": (but(GROUP, "X.Properties.SecurityGroupIngress.0.CidrIp", "0.0.0.0/0"), GROUP),
     "ML-NET-04": (but(GROUP, "X.Properties.SecurityGroupEgress.0.CidrIp", "0.0.0.0/0"), GROUP),
     "ML-NET-05": (but(GROUP, "X.Properties.SecurityGroupEgress"), GROUP),
+    "ML-NET-06": (
+        but(ENDPOINT, "X.Properties.PolicyDocument.Statement.0.Condition.StringEquals.aws:ResourceAccount"),
+        ENDPOINT,
+    ),
+    "ML-NET-07": (but(FLOWS, "F.Properties.TrafficType", "REJECT"), FLOWS),
     "ML-IAM-01": (but(ROLE, f"{TRUST}.Condition"), ROLE),
     "ML-IAM-02": (
         but(but(ROLE, f"{TRUST}.Condition"), f"{TRUST}.Principal", {"AWS": "*"}),
-        but(ROLE, f"{TRUST}.Principal", {"AWS": "*"}),
+        but(but(ROLE, f"{TRUST}.Principal", {"AWS": "*"}), f"{TRUST}.Condition", ORGANISATION),
     ),
     "ML-IAM-03": (but(ROLE, f"{PASSING}.Resource", "*"), ROLE),
     "ML-IAM-04": (but(ROLE, f"{PASSING}.Condition"), ROLE),
@@ -410,6 +575,20 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
         {**ROLE, "Y": but(ROLE, "X.Properties.PermissionsBoundary", "arn:b")["X"]},
         but(ROLE, "X.Properties.PermissionsBoundary", "arn:b"),
     ),
+    "ML-IAM-07": (
+        but(ROLE, f"{TRUST}.Principal", {"AWS": "*"}),
+        but(but(ROLE, f"{TRUST}.Principal", {"AWS": "*"}), f"{TRUST}.Condition", ORGANISATION),
+    ),
+    "ML-IAM-08": (but(METRICS, f"{PASSING}.Condition"), METRICS),
+    "ML-IAM-09": (but(BOUNDARY, f"{CAP}.2"), BOUNDARY),
+    "ML-IAM-10": (but(BOUNDARY, f"{CAP}.0.Action.1", "s3:*"), BOUNDARY),
+    "ML-IAM-11": (but(IN_VPC, f"{PASSING}.Condition"), IN_VPC),
+    "ML-IAM-12": (but(BELOW, f"{PASSING}.Condition"), BELOW),
+    "ML-IAM-13": (
+        but(OF_FUNCTION, "X.Properties.Policies.0.PolicyDocument.Statement.1.Action.1"),
+        OF_FUNCTION,
+    ),
+    "ML-IAM-14": (but(BOUNDARY, f"{CAP}.0.Condition"), BOUNDARY),
     "ML-KMS-01": (but(KEY_RESOURCE, "X.Properties.EnableKeyRotation"), KEY_RESOURCE),
     "ML-KMS-02": (
         but(but(KEY_RESOURCE, f"{KEY_STATEMENT}.1.Condition"), f"{KEY_STATEMENT}.1.Principal", "*"),
@@ -418,12 +597,21 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-KMS-03": (but(KEY_RESOURCE, f"{KEY_STATEMENT}.0.Principal", {"AWS": ROLE_ARN}), KEY_RESOURCE),
     "ML-KMS-04": (but(KEY_RESOURCE, f"{KEY_STATEMENT}.1.Condition"), KEY_RESOURCE),
     "ML-KMS-05": (but(TO_TOPIC, f"{KEY_STATEMENT}.0.Condition", OURS), TO_TOPIC),
+    "ML-KMS-06": (
+        {"X": but(KEY_RESOURCE["X"], "Properties.PendingWindowInDays", 7), "Y": KEY_RESOURCE["X"]},
+        {"X": but(KEY_RESOURCE["X"], "Properties.PendingWindowInDays", 30), "Y": KEY_RESOURCE["X"]},
+    ),
     "ML-LOG-01": (but({"X": LOG_GROUP}, "X.Properties.KmsKeyId"), {"X": LOG_GROUP}),
     "ML-LOG-02": (but({"X": LOG_GROUP}, "X.Properties.RetentionInDays"), {"X": LOG_GROUP}),
     "ML-LOG-03": (but(FUNCTION, "X.Properties.LoggingConfig"), FUNCTION),
+    "ML-LOG-04": (
+        {"X": but(LOG_GROUP, "Properties.RetentionInDays", 1), "Y": LOG_GROUP},
+        {"X": LOG_GROUP, "Y": LOG_GROUP},
+    ),
     "ML-SQS-01": (but(QUEUE, "X.Properties.KmsMasterKeyId", "alias/aws/sqs"), QUEUE),
     "ML-SQS-02": (but(QUEUE, "P.Properties.PolicyDocument.Statement.0.Effect", "Allow-not"), QUEUE),
     "ML-SQS-03": (but(QUEUE, OPEN), QUEUE),
+    "ML-SQS-04": (but(DEAD, "X.Properties.MessageRetentionPeriod"), DEAD),
     "ML-SNS-01": (but(TOPIC, "X.Properties.KmsMasterKeyId"), TOPIC),
     "ML-SNS-02": (but(TOPIC, "P.Properties.Topics", ["arn:aws:sns:::another"]), TOPIC),
     "ML-SNS-03": (but(TOPIC, OPEN), TOPIC),
@@ -435,6 +623,13 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
         BUCKET,
     ),
     "ML-S3-05": (but(BUCKET, OPEN), BUCKET),
+    "ML-S3-06": (but(BUCKET, "X.Properties.LifecycleConfiguration"), BUCKET),
+    "ML-ATH-01": (
+        but(WORKGROUP, "X.Properties.WorkGroupConfiguration.BytesScannedCutoffPerQuery"),
+        WORKGROUP,
+    ),
+    "ML-KEEP-01": (but(STORES, "X.UpdateReplacePolicy", "Delete"), STORES),
+    "ML-KEEP-02": (but(KEPT_TABLE, "X.Properties.DeletionProtectionEnabled", False), KEPT_TABLE),
     "ML-DDB-01": (but(TABLE, "X.Properties.SSESpecification"), TABLE),
     "ML-DDB-02": (but(TABLE, "X.Properties.PointInTimeRecoverySpecification"), TABLE),
     "ML-SEC-01": (but(PARAMETER, "X.Properties.Name", "/database/password"), PARAMETER),
@@ -448,6 +643,16 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-CT-01": (but(TRAIL, "X.Properties.EnableLogFileValidation"), TRAIL),
     "ML-CT-02": (but(TRAIL, "X.Properties.KMSKeyId"), TRAIL),
     "ML-CT-03": (but(TRAIL, "X.Properties.IsMultiRegionTrail", False), TRAIL),
+    "ML-CT-04": (but(TRAIL, "X.Properties.IsLogging", False), TRAIL),
+    "ML-CT-05": (but(TRAIL, "X.Properties.AdvancedEventSelectors"), TRAIL),
+    "ML-CW-01": (but(ALARM, "X.Properties.AlarmActions"), ALARM),
+    "ML-CW-02": (but(ALARM, "X.Properties.ActionsEnabled", False), ALARM),
+    "ML-CW-03": (but(ALARM, "X.Properties.TreatMissingData", "notBreaching"), ALARM),
+    "ML-CW-04": (but(WATCHED, "A1"), WATCHED),
+    "ML-CW-05": (
+        but(FOLLOWING, "R.Properties.EventPattern.resources", [{"Fn::GetAtt": ["Y", "Arn"]}]),
+        FOLLOWING,
+    ),
 }
 # Findings about a policy stand at the policy, not at what it protects.
 AT_THE_POLICY = {"ML-SQS-03", "ML-SNS-03", "ML-S3-05"}
@@ -519,7 +724,9 @@ def asked(request: Any, **more: Any) -> Resources:
     return but(MACHINE, f"{STATE}.Train", task("sagemaker:createTrainingJob", request, **more))
 
 
-BARE = json.dumps({"States": {"Train": task("sagemaker:createModel", {"ExecutionRoleArn": "${Role}"})}})
+BARE = json.dumps(
+    {"TimeoutSeconds": 9, "States": {"Train": task("sagemaker:createModel", {"ExecutionRoleArn": "${Role}"})}}
+)
 
 
 @pytest.mark.parametrize(
