@@ -66,12 +66,12 @@ class CodeMutant:
 
 
 def mutants(root: Path) -> list[CodeMutant]:
-    """In the order of the files; where a module does the same in several places, the first of them."""
+    """In the order of the files; where one folder does the same in several places, the first of them."""
     files = sorted([*root.glob("security/*.py"), *root.glob("stacks/**/*.py")])
     every = [mutant for file in files for mutant in of_module(root, file)]
     first: dict[tuple[str, str, str], CodeMutant] = {}
     for mutant in every:
-        first.setdefault((mutant.file, mutant.kind, mutant.subject), mutant)
+        first.setdefault((str(Path(mutant.file).parent), mutant.kind, mutant.subject), mutant)
     return list(first.values())
 
 

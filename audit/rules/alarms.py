@@ -154,7 +154,7 @@ HEARD = Rule(
     severity=Severity.MEDIUM,
     rationale="An alarm without an action turns red on a page that nobody has open.",
     fix="Give the alarm AlarmActions, a topic for example.",
-    controls=("Security Hub CloudWatch.15", "NIST SI-4", "NIST IR-4"),
+    controls=("Security Hub CloudWatch.15", "NIST SI-4", "NIST AU-6"),
     find=lacking(
         ALARM, has=lambda alarm: bool(alarm.get("AlarmActions")), says="tells nobody; give AlarmActions"
     ),

@@ -48,6 +48,7 @@ FRAMEWORKS = (
             "DataFirehose",
             "DynamoDB",
             "EC2",
+            "Glue",
             "Kinesis",
             "KMS",
             "S3",

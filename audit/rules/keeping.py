@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from audit.findings import Severity
 from audit.rules.alarms import QUEUE, dead_letter_targets
-from audit.rules.rule import Find, Hit, Rule, is_on
+from audit.rules.rule import Find, Hit, Rule, is_on, mappings
 from audit.templates import Templates
 
 # They hold what cannot be made again. A stream passes on, a queue and a catalogue can be filled anew.
@@ -71,6 +71,21 @@ def _lost_early(templates: Templates) -> Iterator[Hit]:
             )
 
 
+def _unlocked_early(templates: Templates) -> Iterator[Hit]:
+    for bucket in templates.of("AWS::S3::Bucket"):
+        locked = bucket.get("ObjectLockConfiguration", "Rule", "DefaultRetention", "Days")
+        kept = [
+            each["ExpirationInDays"]
+            for each in mappings(bucket.get("LifecycleConfiguration", "Rules"))
+            if isinstance(each.get("ExpirationInDays"), int)
+        ]
+        if isinstance(locked, int) and kept and locked < min(kept):
+            yield Hit(
+                resource=bucket,
+                message=f"locks objects for {locked} days and keeps them for {min(kept)}; set both alike",
+            )
+
+
 LOGS_ALIKE = Rule(
     id="ML-LOG-04",
     title="No log group keeps shorter than its deployment",
@@ -117,6 +132,16 @@ DEAD_LETTERS_KEPT = Rule(
     severity=Severity.LOW,
     rationale="A letter that is deleted before somebody comes back from leave is an event that is lost.",
     fix="Set MessageRetentionPeriod to 1209600.",
-    controls=("NIST SI-11",),
+    controls=("NIST SC-24",),
     find=_lost_early,
+)
+LOCKED_WHOLE = Rule(
+    id="ML-S3-07",
+    title="A lock holds until the objects are let go",
+    severity=Severity.LOW,
+    rationale="What may be deleted before the time for which it is kept, somebody with the right will "
+    "delete.",
+    fix="Take the lock's DefaultRetention and the lifecycle's expiration from one setting.",
+    controls=("NIST AU-9", "NIST SI-12"),
+    find=_unlocked_early,
 )

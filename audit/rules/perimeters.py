@@ -13,6 +13,7 @@ from audit.rules.rule import (
     Hit,
     Rule,
     is_everybody,
+    is_open_statement,
     narrowing_keys,
     policies,
     principals,
@@ -42,6 +43,19 @@ def _anyone_trusted(templates: Templates) -> Iterator[Hit]:
             yield _hit(
                 statement, "lets every service take on the role for this account; name the service", "*"
             )
+
+
+def _any_resource(templates: Templates) -> Iterator[Hit]:
+    """But of functions and models: their names are made up after their role, so naming them is a circle."""
+    circular = {str(each.get("Role")) for each in templates.of("AWS::Lambda::Function")}
+    circular |= {str(each.get("ExecutionRoleArn")) for each in templates.of("AWS::SageMaker::Model")}
+    for statement in policies(templates, "trust"):
+        services = sorted(value for kind, value in principals(statement) if kind == "Service")
+        asked = narrowing_keys(statement) & SOURCE_KEYS
+        is_loose = bool(asked) and "aws:sourcearn" not in asked
+        if statement.allows and services and is_loose and templates.arn(statement.holder) not in circular:
+            names = ", ".join(services)
+            yield _hit(statement, f"lets {names} take on the role for any resource; add aws:SourceArn", names)
 
 
 def _unbounded(templates: Templates) -> Iterator[Hit]:
@@ -174,6 +188,16 @@ def _way_out(templates: Templates) -> Iterator[Hit]:
             )
 
 
+def _wide_way(templates: Templates) -> Iterator[Hit]:
+    """That all is allowed on everything to everybody, ML-NET-02 says."""
+    for statement in policies(templates, "endpoint"):
+        wide = [str(each) for each in statement.actions if "*" in str(each)]
+        wide += ["every resource"] if "*" in map(str, statement.resources) else []
+        if statement.allows and wide and not is_open_statement(statement):
+            named = ", ".join(wide)
+            yield _hit(statement, f"lets {named} through; name what is called", f"{statement.index}: {named}")
+
+
 def _is_named(arn: str) -> bool:
     """Its account is written, or (a bucket's) its whole name is."""
     return bool(_ACCOUNT.search(arn)) or (arn.startswith("arn:") and "*" not in arn.split("/")[0])
@@ -188,6 +212,16 @@ TRUSTS_NAMED = Rule(
     fix="Name the service as the principal, or add a condition on aws:PrincipalOrgID or aws:PrincipalArn.",
     controls=("NIST AC-3", "NIST AC-6", "MLSEC03-BP01"),
     find=_anyone_trusted,
+)
+RESOURCE_NAMED = Rule(
+    id="ML-IAM-15",
+    title="Trust of a service names for which resources",
+    severity=Severity.LOW,
+    rationale="With the account alone, whoever may make a job of the service in this account may run it with "
+    "the role, if they may pass it on.",
+    fix="Add aws:SourceArn (ArnLike), beside aws:SourceAccount; a prefix of names is enough.",
+    controls=("NIST AC-6", "MLSEC03-BP01"),
+    find=_any_resource,
 )
 BOUNDED_BY_KEY = Rule(
     id="ML-IAM-08",
@@ -241,4 +275,15 @@ NO_WAY_OUT = Rule(
     fix="Add aws:PrincipalAccount and aws:ResourceAccount (or the organisation's keys) to each statement.",
     controls=("NIST AC-4", "NIST SC-7", "MLSEC03-BP02"),
     find=_way_out,
+)
+NARROW_WAY = Rule(
+    id="ML-NET-08",
+    title="Policies of VPC endpoints name actions and resources",
+    severity=Severity.LOW,
+    rationale="An endpoint is there for a few calls; a role that is granted too much, or a credential that "
+    "was "
+    "taken, is held by what the endpoint lets through.",
+    fix="List the actions that units in the VPC call, and the resources of the deployment.",
+    controls=("NIST AC-4", "NIST AC-6"),
+    find=_wide_way,
 )

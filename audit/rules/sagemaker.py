@@ -191,7 +191,7 @@ ROLLED_BACK = Rule(
     severity=Severity.LOW,
     rationale="A model that answers with errors or late would take over all of the traffic.",
     fix="Give DeploymentConfig an AutoRollbackConfiguration with the alarms of the endpoint.",
-    controls=("NIST SI-2", "NIST CM-3"),
+    controls=("NIST CM-3",),
     find=lacking(
         "AWS::SageMaker::Endpoint",
         has=_is_given("DeploymentConfig", "AutoRollbackConfiguration", "Alarms"),

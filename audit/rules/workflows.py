@@ -366,6 +366,5 @@ EXECUTIONS_END = Rule(
     "may "
     "hold its locks for a year.",
     fix="Give the definition TimeoutSeconds at its top.",
-    controls=("NIST SC-5",),
     find=_endless,
 )

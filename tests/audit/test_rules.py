@@ -68,7 +68,7 @@ def policy(*statements: Any) -> Resources:
 
 
 def allow(actions: Any, principal: Any, **more: Any) -> Resources:
-    return {"Effect": "Allow", "Action": actions, "Principal": principal, "Resource": "*", **more}
+    return {"Effect": "Allow", "Action": actions, "Principal": principal, "Resource": "*"} | more
 
 
 def tls(service: str) -> Resources:
@@ -246,6 +246,7 @@ ENDPOINT = one(
             "s3:GetObject",
             "*",
             Condition={"StringEquals": {"aws:PrincipalAccount": "1", "aws:ResourceAccount": "1"}},
+            Resource="arn:aws:s3:::data-*",
         )
     ),
 )
@@ -267,7 +268,11 @@ PASS = {
 ROLE = one(
     "AWS::IAM::Role",
     AssumeRolePolicyDocument=policy(
-        allow("sts:AssumeRole", {"Service": "glue.amazonaws.com"}, Condition=OURS)
+        allow(
+            "sts:AssumeRole",
+            {"Service": "glue.amazonaws.com"},
+            Condition={**OURS, "ArnLike": {"aws:SourceArn": "arn:aws:glue:eu-west-1:1:job/x-*"}},
+        )
     ),
     Policies=[{"PolicyDocument": policy(PASS)}],
 )
@@ -392,6 +397,8 @@ TABLE = one(
     PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
 )
 KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+LOCK = "ObjectLockConfiguration.Rule.DefaultRetention.Days"
+LOCKED = but(BUCKET, "X.Properties.ObjectLockConfiguration", {"Rule": {"DefaultRetention": {"Days": 30}}})
 STORES = {"X": {**BUCKET["X"], **KEPT}, "P": BUCKET["P"], "Y": {**KEY_RESOURCE["X"], **KEPT}}
 KEPT_TABLE = {"X": but({**TABLE["X"], **KEPT}, "Properties.DeletionProtectionEnabled", True)}
 WORKGROUP = one(
@@ -559,6 +566,7 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
         but(ENDPOINT, "X.Properties.PolicyDocument.Statement.0.Condition.StringEquals.aws:ResourceAccount"),
         ENDPOINT,
     ),
+    "ML-NET-08": (but(ENDPOINT, "X.Properties.PolicyDocument.Statement.0.Resource", "*"), ENDPOINT),
     "ML-NET-07": (but(FLOWS, "F.Properties.TrafficType", "REJECT"), FLOWS),
     "ML-IAM-01": (but(ROLE, f"{TRUST}.Condition"), ROLE),
     "ML-IAM-02": (
@@ -579,6 +587,7 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
         but(ROLE, f"{TRUST}.Principal", {"AWS": "*"}),
         but(but(ROLE, f"{TRUST}.Principal", {"AWS": "*"}), f"{TRUST}.Condition", ORGANISATION),
     ),
+    "ML-IAM-15": (but(ROLE, f"{TRUST}.Condition.ArnLike"), ROLE),
     "ML-IAM-08": (but(METRICS, f"{PASSING}.Condition"), METRICS),
     "ML-IAM-09": (but(BOUNDARY, f"{CAP}.2"), BOUNDARY),
     "ML-IAM-10": (but(BOUNDARY, f"{CAP}.0.Action.1", "s3:*"), BOUNDARY),
@@ -624,6 +633,7 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     ),
     "ML-S3-05": (but(BUCKET, OPEN), BUCKET),
     "ML-S3-06": (but(BUCKET, "X.Properties.LifecycleConfiguration"), BUCKET),
+    "ML-S3-07": (but(LOCKED, f"X.Properties.{LOCK}", 1), LOCKED),
     "ML-ATH-01": (
         but(WORKGROUP, "X.Properties.WorkGroupConfiguration.BytesScannedCutoffPerQuery"),
         WORKGROUP,
