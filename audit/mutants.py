@@ -119,7 +119,9 @@ def _tell(verdict: Verdict, console: Console, *, is_listed: bool, is_whole: bool
 
     for result in verdict.results if is_listed else ():
         say(f"{result.by or 'SURVIVES':40} {result.what}")
-    for name, number in Counter(one.by.partition(":")[0] for one in verdict.results if one.by).most_common():
+    for name, number in Counter(
+        one.by.partition(":")[0] for one in verdict.results if one.is_killed
+    ).most_common():
         say(f"{number:5} killed by {name}")
     for reason, number in Counter(reason for _, reason in verdict.explained).items():
         word = "equivalent" if reason.is_equivalent else "survive"

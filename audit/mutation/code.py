@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.mutation import judge as judging
-from audit.mutation.survivors import Result
+from audit.mutation.survivors import SAME, Result
 from audit.mutation.synthesis import PROFILES, synthesise
 
 # Keywords whose absence leaves something open, unencrypted, unkept or unseen.
@@ -30,7 +30,7 @@ HARDENING = frozenset(
         *("master_key", "minimum_tls_version", "object_lock_default_retention", "object_ownership"),
         *("pending_window", "physical_connection_requirements", "point_in_time_recovery_specification"),
         *("reach", "removal_policy", "result_configuration", "retention_period", "security_configuration"),
-        *("security_groups", "source_arn", "treat_missing_data", "vpc", "vpc_config", "vpc_subnets"),
+        *("security_groups", "source_arn", "treat_missing_data", "vpc_config", "vpc_subnets"),
     }
 )
 # Flags that have nothing to do with the posture.
@@ -47,7 +47,6 @@ _CALLS = re.compile(
     r"|^endpoint\.add_to_policy$|^self\.add_to_resource_policy$"
 )
 _OPERATOR = re.compile(r"^(?:For\w+:)?(?:String|Arn|Bool|Null|Numeric|Date|IpAddress)\w*$")
-_ASL = frozenset({"StringEqualsPath", "BooleanEquals"})  # of the States Language, and no conditions of IAM
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +136,7 @@ def _of_call(node: ast.Call) -> Iterator[tuple[str, str, Any]]:
 
 def _of_dict(node: ast.Dict) -> Iterator[tuple[str, str, Any]]:
     names = [key.value for key in node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
-    if any(_OPERATOR.match(name) and name not in _ASL for name in names):
+    if "Variable" not in names and any(_OPERATOR.match(name) for name in names):  # a Choice has a variable
         yield "condition emptied", ", ".join(names), lambda: _empty(node)
     for key, value in zip(node.keys, node.values, strict=True):
         if isinstance(key, ast.Constant) and _is_flag(value) and str(key.value).startswith("Enable"):
@@ -192,9 +191,6 @@ def judge(number: int) -> Result:
     mutant: CodeMutant = _STATE["all"][number]
     by = _killer(mutant)
     return Result(kind=mutant.kind, path=mutant.path, subject=mutant.subject, by=by)
-
-
-SAME = "the templates are the same"
 
 
 def _killer(mutant: CodeMutant) -> str:

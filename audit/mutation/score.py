@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from audit.mutation.survivors import Verdict
+from audit.mutation.survivors import SAME, Verdict
 
 HEAD = """# Mutation score
 
@@ -42,8 +42,9 @@ def _lines(of: str, verdict: Verdict, command: str, today: date) -> Iterator[str
     yield "| What is broken | Mutants | Killed | Equivalent | Survive |"
     yield "| --- | ---: | ---: | ---: | ---: |"
     totals = Counter(result.kind for result in verdict.results)
-    killed = Counter(result.kind for result in verdict.results if result.by)
+    killed = Counter(result.kind for result in verdict.results if result.is_killed)
     same = Counter(result.kind for result, reason in verdict.explained if reason.is_equivalent)
+    same.update(result.kind for result in verdict.results if result.by == SAME)
     for kind, total in sorted(totals.items()):
         left = total - killed[kind] - same[kind]
         yield f"| {kind} | {total} | {killed[kind]} | {same[kind]} | {left} |"
@@ -52,7 +53,7 @@ def _lines(of: str, verdict: Verdict, command: str, today: date) -> Iterator[str
     yield ""
     yield "| Check | Mutants |"
     yield "| --- | ---: |"
-    for name, number in Counter(result.by for result in verdict.results if result.by).most_common():
+    for name, number in Counter(result.by for result in verdict.results if result.is_killed).most_common():
         yield f"| {name} | {number} |"
     yield ""
     yield from _survivors(verdict)

@@ -14,6 +14,8 @@ from audit.templates import InputError
 
 SHORTEST_REASON = 40  # characters
 OF = ("templates", "code")
+# Of code that was changed and makes the same templates: nothing is weaker.
+SAME = "the templates are the same"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,10 @@ class Result:
     @property
     def what(self) -> str:
         return f"{self.path} | {self.kind} | {self.subject}"
+
+    @property
+    def is_killed(self) -> bool:
+        return bool(self.by) and self.by != SAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +76,12 @@ class Verdict:
 
     @property
     def equivalent(self) -> int:
-        return sum(reason.is_equivalent for _, reason in self.explained)
+        same = sum(result.by == SAME for result in self.results)
+        return same + sum(reason.is_equivalent for _, reason in self.explained)
 
     @property
     def killed(self) -> int:
-        return sum(bool(result.by) for result in self.results)
+        return sum(result.is_killed for result in self.results)
 
     @property
     def counted(self) -> int:

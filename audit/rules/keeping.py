@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from audit.findings import Severity
 from audit.rules.alarms import QUEUE, dead_letter_targets
-from audit.rules.rule import Find, Hit, Rule, is_on, mappings
+from audit.rules.rule import Find, Hit, Rule, is_on, mappings, names
 from audit.templates import Templates
 
 # They hold what cannot be made again. A stream passes on, a queue and a catalogue can be filled anew.
@@ -86,6 +86,47 @@ def _unlocked_early(templates: Templates) -> Iterator[Hit]:
             )
 
 
+def _without_end(templates: Templates) -> Iterator[Hit]:
+    filled = _filled(templates)
+    for bucket in templates.of("AWS::S3::Bucket"):
+        known = names(templates, bucket)
+        rules = mappings(bucket.get("LifecycleConfiguration", "Rules"))
+        is_emptied = any(each.get("ExpirationInDays") or each.get("ExpirationDate") for each in rules)
+        # That there is no lifecycle at all, ML-S3-06 says.
+        if rules and not is_emptied and known & filled:
+            yield Hit(
+                resource=bucket, message="fills by itself and keeps all; give a rule with ExpirationInDays"
+            )
+
+
+def _filled(templates: Templates) -> set[str]:
+    """Names and ARNs of the buckets that logs, deliveries, captures and results of queries go to."""
+    given = [
+        each.get("LoggingConfiguration", "DestinationBucketName") for each in templates.of("AWS::S3::Bucket")
+    ]
+    given += [each.get("S3BucketName") for each in templates.of("AWS::CloudTrail::Trail")]
+    given += [
+        each.get("ExtendedS3DestinationConfiguration", "BucketARN")
+        for each in templates.of("AWS::KinesisFirehose::DeliveryStream")
+    ]
+    places = [
+        each.get("DataCaptureConfig", "DestinationS3Uri")
+        for each in templates.of("AWS::SageMaker::EndpointConfig")
+    ]
+    places += [
+        each.get("WorkGroupConfiguration", "ResultConfiguration", "OutputLocation")
+        for each in templates.of("AWS::Athena::WorkGroup")
+    ]
+    given += [_bucket_of(str(each)) for each in places if each]
+    return {str(each) for each in given if each}
+
+
+def _bucket_of(uri: str) -> str:
+    """A name that CloudFormation makes up holds a slash: <stack/logical id>."""
+    rest = uri.removeprefix("s3://")
+    return rest[: rest.find(">") + 1] if rest.startswith("<") else rest.partition("/")[0]
+
+
 LOGS_ALIKE = Rule(
     id="ML-LOG-04",
     title="No log group keeps shorter than its deployment",
@@ -144,4 +185,15 @@ LOCKED_WHOLE = Rule(
     fix="Take the lock's DefaultRetention and the lifecycle's expiration from one setting.",
     controls=("NIST AU-9", "NIST SI-12"),
     find=_unlocked_early,
+)
+FILLS_AND_EMPTIES = Rule(
+    id="ML-S3-08",
+    title="Buckets that fill by themselves empty themselves",
+    severity=Severity.LOW,
+    rationale="Logs, deliveries, captures and results come without anybody's doing, and hold what is "
+    "personal: "
+    "without an end they are kept for ever.",
+    fix="Give the bucket a lifecycle rule with ExpirationInDays.",
+    controls=("FSBP S3.13", "NIST SI-12"),
+    find=_without_end,
 )

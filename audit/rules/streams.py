@@ -49,6 +49,11 @@ def _is_logged(destination: Mapping[str, Any], _: Mapping[str, Any]) -> bool:
     return is_on(_deep(destination, "CloudWatchLoggingOptions", "Enabled"))
 
 
+def _is_active(destination: Mapping[str, Any], _: Mapping[str, Any]) -> bool:
+    blocks = [destination.get(f"{name}Configuration") for name in ("Processing", "DynamicPartitioning")]
+    return all(is_on(each.get("Enabled")) for each in blocks if isinstance(each, Mapping))
+
+
 def _has_own_key(delivery: Resource) -> bool:
     """Of the records on their way; with a stream as the source the stream's key is in use."""
     if delivery.get("DeliveryStreamType", default="DirectPut") != "DirectPut":
@@ -114,4 +119,15 @@ STREAM_KEYED = Rule(
     fix="Set StreamEncryption to KMS with an own KeyId.",
     controls=("FSBP Kinesis.1", "NIST SC-28"),
     find=lacking(STREAM, has=_stream_has_key, says="no own key; set StreamEncryption to KMS with KeyId"),
+)
+PROCESSED = Rule(
+    id="ML-FH-05",
+    title="What Firehose is to do with records is switched on",
+    severity=Severity.HIGH,
+    rationale="With its processing off a delivery writes records as they come: nothing checks them, and "
+    "nothing "
+    "takes out what is personal.",
+    fix="Set Enabled of ProcessingConfiguration and of DynamicPartitioningConfiguration to true.",
+    controls=("NIST SC-24", "MLSEC03-BP03"),
+    find=_each_destination(_is_active, "processing or partitioning is configured and off; set Enabled"),
 )

@@ -237,6 +237,7 @@ DELIVERY = one(
     },
 )
 DESTINATION = "X.Properties.ExtendedS3DestinationConfiguration"
+PROCESSED = but(DELIVERY, f"{DESTINATION}.ProcessingConfiguration", {"Enabled": True, "Processors": []})
 STREAM = one("AWS::Kinesis::Stream", StreamEncryption={"EncryptionType": "KMS", "KeyId": KEY})
 ENDPOINT = one(
     "AWS::EC2::VPCEndpoint",
@@ -397,8 +398,17 @@ TABLE = one(
     PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
 )
 KEPT = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+TRAIL = one(
+    "AWS::CloudTrail::Trail",
+    EnableLogFileValidation=True,
+    KMSKeyId=KEY,
+    IsMultiRegionTrail=True,
+    IsLogging=True,
+    AdvancedEventSelectors=[{"FieldSelectors": [{"Field": "resources.type", "Equals": ["AWS::S3::Object"]}]}],
+)
 LOCK = "ObjectLockConfiguration.Rule.DefaultRetention.Days"
 LOCKED = but(BUCKET, "X.Properties.ObjectLockConfiguration", {"Rule": {"DefaultRetention": {"Days": 30}}})
+FILLED = {**BUCKET, "T": but(TRAIL["X"], "Properties.S3BucketName", {"Ref": "X"})}
 STORES = {"X": {**BUCKET["X"], **KEPT}, "P": BUCKET["P"], "Y": {**KEY_RESOURCE["X"], **KEPT}}
 KEPT_TABLE = {"X": but({**TABLE["X"], **KEPT}, "Properties.DeletionProtectionEnabled", True)}
 WORKGROUP = one(
@@ -451,14 +461,6 @@ PARAMETER = one("AWS::SSM::Parameter", Name="/champion", Value="none yet", Type=
 SECRET = one("AWS::SecretsManager::Secret", KmsKeyId=KEY)
 EVENTS = one("AWS::Events::Rule", Targets=[{"Id": "T", "Arn": "a", "DeadLetterConfig": {"Arn": "q"}}])
 SCHEDULE = one("AWS::Scheduler::Schedule", Target={"Arn": "a", "DeadLetterConfig": {"Arn": "q"}})
-TRAIL = one(
-    "AWS::CloudTrail::Trail",
-    EnableLogFileValidation=True,
-    KMSKeyId=KEY,
-    IsMultiRegionTrail=True,
-    IsLogging=True,
-    AdvancedEventSelectors=[{"FieldSelectors": [{"Field": "resources.type", "Equals": ["AWS::S3::Object"]}]}],
-)
 DEAD = {
     "X": resource("AWS::SQS::Queue", KmsMasterKeyId=KEY, MessageRetentionPeriod=1_209_600),
     "P": but(QUEUE["P"], "Properties.Queues", [{"Ref": "X"}]),
@@ -556,6 +558,10 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-FH-02": (but(DELIVERY, "X.Properties.DeliveryStreamEncryptionConfigurationInput"), DELIVERY),
     "ML-FH-03": (but(DELIVERY, f"{DESTINATION}.ErrorOutputPrefix"), DELIVERY),
     "ML-FH-04": (but(DELIVERY, f"{DESTINATION}.CloudWatchLoggingOptions.Enabled", False), DELIVERY),
+    "ML-FH-05": (
+        but(PROCESSED, f"{DESTINATION}.ProcessingConfiguration.Enabled", False),
+        PROCESSED,
+    ),
     "ML-KIN-01": (but(STREAM, "X.Properties.StreamEncryption.KeyId", "alias/aws/kinesis"), STREAM),
     "ML-NET-01": (but(ENDPOINT, "X.Properties.PolicyDocument"), ENDPOINT),
     "ML-NET-02": (but(ENDPOINT, "X.Properties.PolicyDocument", policy(allow("*", "*"))), ENDPOINT),
@@ -634,6 +640,7 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-S3-05": (but(BUCKET, OPEN), BUCKET),
     "ML-S3-06": (but(BUCKET, "X.Properties.LifecycleConfiguration"), BUCKET),
     "ML-S3-07": (but(LOCKED, f"X.Properties.{LOCK}", 1), LOCKED),
+    "ML-S3-08": (but(FILLED, "X.Properties.LifecycleConfiguration.Rules.0.ExpirationInDays"), FILLED),
     "ML-ATH-01": (
         but(WORKGROUP, "X.Properties.WorkGroupConfiguration.BytesScannedCutoffPerQuery"),
         WORKGROUP,
