@@ -79,6 +79,10 @@ WEAKER: Mapping[str, tuple[tuple[str, str, Any], ...]] = {
         (_KEY, "StreamEncryption.KeyId", f"{AWS_KEYS}kinesis"),
         (_SHORT, "RetentionPeriodHours", 24),
     ),
+    "AWS::KinesisFirehose::DeliveryStream": (
+        (_FLAG, "ExtendedS3DestinationConfiguration.ProcessingConfiguration.Enabled", False),
+        (_FLAG, "ExtendedS3DestinationConfiguration.DynamicPartitioningConfiguration.Enabled", False),
+    ),
     "AWS::SQS::Queue": (
         (_KEY, "KmsMasterKeyId", f"{AWS_KEYS}sqs"),
         (_SHORT, "MessageRetentionPeriod", 60),

@@ -111,8 +111,21 @@ def _keeps_to_account(statement: Statement) -> bool:
     )
 
 
-def _hit(boundary: Resource, message: str, subject: str) -> Hit:
-    return Hit(resource=boundary, message=message, subject=subject)
+def _from_elsewhere(templates: Templates) -> Iterator[Hit]:
+    own = {templates.arn(policy) for policy in templates.of("AWS::IAM::ManagedPolicy")}
+    roles = templates.of("AWS::IAM::Role", "AWS::IAM::User")
+    if not any(str(role.get("PermissionsBoundary")) in own for role in roles):
+        return
+    for role in roles:
+        given = role.get("PermissionsBoundary")
+        if given and str(given) not in own:
+            yield _hit(
+                role, f"its boundary {given} is in no template, as those of others are; take theirs", ""
+            )
+
+
+def _hit(resource: Resource, message: str, subject: str) -> Hit:
+    return Hit(resource=resource, message=message, subject=subject)
 
 
 DENIES_LOOSE_WORK = Rule(
@@ -145,4 +158,15 @@ KEEPS_TO_ACCOUNT = Rule(
     fix="Add aws:ResourceAccount (StringEqualsIfExists) to statements on every resource.",
     controls=("NIST AC-4", "MLSEC03-BP02"),
     find=_elsewhere,
+)
+ONE_FOR_ALL = Rule(
+    id="ML-IAM-16",
+    title="Roles are under a boundary that the templates hold, where others are",
+    severity=Severity.MEDIUM,
+    rationale="A boundary from elsewhere, AWS's AdministratorAccess for example, fulfils every rule that "
+    "asks for "
+    "one, and caps nothing that can be read here.",
+    fix="Give the role the boundary of the other roles.",
+    controls=("NIST AC-6", "MLSEC03-BP01"),
+    find=_from_elsewhere,
 )

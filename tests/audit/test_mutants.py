@@ -62,7 +62,11 @@ KILLED = [
         "Model/Train/Role", "property removed", "PermissionsBoundary", "rules: ML-IAM-06", id="boundary"
     ),
     pytest.param(
-        "Model/Train/Role", "boundary replaced", "PermissionsBoundary", "access", id="weaker boundary"
+        "Model/Train/Role",
+        "boundary replaced",
+        "PermissionsBoundary",
+        "rules: ML-IAM-16",
+        id="weaker boundary",
     ),
     pytest.param("Model/Train/Role", "principal widened", "Allow", "rules: ML-IAM-07", id="trust"),
     pytest.param(

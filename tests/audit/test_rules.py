@@ -593,6 +593,16 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
         but(ROLE, f"{TRUST}.Principal", {"AWS": "*"}),
         but(but(ROLE, f"{TRUST}.Principal", {"AWS": "*"}), f"{TRUST}.Condition", ORGANISATION),
     ),
+    "ML-IAM-16": (
+        {
+            "X": but(
+                ROLE["X"], "Properties.PermissionsBoundary", "arn:aws:iam::aws:policy/AdministratorAccess"
+            ),
+            "B": BOUNDARY["X"],
+            "R": but(BOUNDARY["R"], "Properties.PermissionsBoundary", {"Ref": "B"}),
+        },
+        BOUNDARY,
+    ),
     "ML-IAM-15": (but(ROLE, f"{TRUST}.Condition.ArnLike"), ROLE),
     "ML-IAM-08": (but(METRICS, f"{PASSING}.Condition"), METRICS),
     "ML-IAM-09": (but(BOUNDARY, f"{CAP}.2"), BOUNDARY),
