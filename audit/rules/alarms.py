@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from audit.arns import ARNS
 from audit.findings import Severity
 from audit.policies import listed
 from audit.rules.definitions import MACHINE, tasks
 from audit.rules.rule import Hit, Rule, lacking, mappings, names
-from audit.templates import ARNS, Resource, Templates
+from audit.templates import Resource, Templates
 
 ALARM, ENDPOINT = "AWS::CloudWatch::Alarm", "AWS::SageMaker::Endpoint"
 FUNCTION, QUEUE = "AWS::Lambda::Function", "AWS::SQS::Queue"
