@@ -89,6 +89,8 @@ class IngestSettings:
     buffer_mb: int
     buffer_seconds: int
     reserved_concurrency: int | None  # of each function that checks what comes in
+    # How often token keys are renewed; the contract says for how long one holds.
+    token_rotation_days: int = 30
 
     def __post_init__(self) -> None:
         if self.shards is not None:
@@ -96,6 +98,7 @@ class IngestSettings:
         within(self, "stream_retention_hours", 24, 8760)
         within(self, "buffer_mb", 64, 128)  # Firehose asks for 64 or more when partitions are dynamic
         within(self, "buffer_seconds", 60, 900)
+        within(self, "token_rotation_days", 1, 90)  # Security Hub asks for a rotation within 90 days
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from benchmarks.door import opened
 from benchmarks.figures import Figure
 from benchmarks.processes import fresh
 
@@ -70,19 +70,19 @@ def measure(times: int, keep: Path | None = None) -> tuple[list[Cost], int]:
 
 def land(folder: Path, times: int) -> None:
     """The raw zone as the door writes it."""
-    from shared.rules import InvalidRecordError, dumps, tables
-    from shared.tokens import Tokens
+    from shared.rules import InvalidRecordError, dumps
 
     import contracts
     from contracts.flights import replay
 
     contract = contracts.load("flights")
-    door = tables(contract, Tokens(b"0" * 64), ZoneInfo(contract["time_zone"]))
+    first = contract["token_epochs"]["first"]
+    door = opened(contract)
     for name, table in door.items():
         lines: defaultdict[str, list[str]] = defaultdict(list)
         for record in replay.records(name):
             try:
-                stored = table.read(record)
+                stored = table.read(record, epoch=None if table.event_time else first)
             except InvalidRecordError:
                 continue
             stored |= {"_ingested_at": "2014-01-01T00:00:00.000Z", "_source": "benchmark"}

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from contracts import features, model, standard, tables
+from contracts import features, model, privacy, standard, tables
 from contracts.errors import ContractError, one_of, only_keys
 
 FOLDER = Path(__file__).parent
 FORMAT = 1
-SECTIONS = {"timeZone", "latenessDays", "features", "model", "monitor"}
+SECTIONS = {"timeZone", "latenessDays", "tokenEpochs", "features", "model", "monitor"}
 
 
 def load(name: str = "flights", folder: Path = FOLDER) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def compile_text(text: str) -> dict[str, Any]:
         "version": document["version"],
         "time_zone": _time_zone(custom["timeZone"]),
         "lateness_days": _days(custom["latenessDays"]),
+        "token_epochs": privacy.token_epochs(custom["tokenEpochs"]),
         "tables": compiled_tables,
         "features": compiled_features,
         "model": model.compile_model(custom["model"], compiled_features),

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from contracts import privacy
 from contracts.errors import ContractError, one_of, only_keys
 from contracts.expressions import check_expression
 from contracts.standard import custom
@@ -10,7 +11,6 @@ from glue_jobs.lake.dqdl import DqdlError, parse_rule
 
 TYPES = {"string", "integer", "number", "boolean", "timestamp", "date"}
 SOURCES = {"stream", "batch"}
-CLASSIFICATIONS = {"direct_identifier", "quasi_identifier"}
 OPTIONS = {"minimum", "maximum", "pattern", "maxLength"}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 RESERVED = {"month": "the partition key of the lake", "unknown": "the quarantine of what has no table"}
@@ -33,7 +33,10 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
     place = f"schema.{table['name']}"
     settings = custom(table, place)
     only_keys(
-        f"{place}.customProperties", settings, required={"source"}, optional={"eventTime", "maxRejectedShare"}
+        f"{place}.customProperties",
+        settings,
+        required={"source"},
+        optional={"anonymity", "eventTime", "maxRejectedShare"},
     )
     one_of(f"{place}.source", settings["source"], SOURCES, "say how the table arrives")
     columns: dict[str, Any] = {}
@@ -47,7 +50,7 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
     share = settings.get("maxRejectedShare", MAX_REJECTED_SHARE)
     if not isinstance(share, int | float) or not 0 <= share <= 1:
         raise ContractError(f"{place}.maxRejectedShare", share, "a share between 0 and 1", "correct it")
-    return {
+    compiled = {
         "description": table.get("description", ""),
         "source": settings["source"],
         "primary_key": _primary_key(place, table, columns),
@@ -55,6 +58,8 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
         "max_rejected_share": share,
         "columns": columns,
     }
+    privacy.check_generalised(place, compiled)
+    return compiled | {"anonymity": privacy.anonymity(place, settings.get("anonymity"), columns)}
 
 
 def _name(place: str, got: str) -> str:
@@ -77,7 +82,7 @@ def _column(place: str, column: dict[str, Any]) -> dict[str, Any]:
     settings = custom(column, place)
     only_keys(f"{place}.customProperties", settings, required=set(), optional={"generalise", "tokenDomain"})
     if column.get("classification") not in (None, "public"):
-        compiled |= _classification(place, kind, column, settings)
+        compiled |= privacy.classification(place, kind, column, settings)
     elif settings:
         raise ContractError(
             f"{place}.customProperties",
@@ -125,51 +130,6 @@ def _enum(place: str, kind: str, values: list[Any]) -> list[Any]:
                 f"{place}.enum", value, f"values of type {kind}", "quote it, or change the type"
             )
     return values
-
-
-def _classification(
-    place: str, kind: str, column: dict[str, Any], settings: dict[str, Any]
-) -> dict[str, Any]:
-    got = column["classification"]
-    one_of(
-        f"{place}.classification", got, CLASSIFICATIONS | {"public"}, "say how the column identifies a person"
-    )
-    if got == "direct_identifier":
-        only_keys(f"{place}.customProperties", settings, required={"tokenDomain"})
-        if kind != "string":
-            raise ContractError(
-                f"{place}.logicalType", kind, "string: a token is text", "declare it as string"
-            )
-        return {"classification": got, "token": settings["tokenDomain"]}
-    only_keys(f"{place}.customProperties", settings, required={"generalise"})
-    limits = column.get("logicalTypeOptions") or {}
-    general = _generalise(place, kind, settings["generalise"])
-    if general.get("bin") and limits.get("minimum", 0) % general["bin"]:
-        allowed = f"a minimum that is a multiple of the bin {general['bin']}"
-        raise ContractError(
-            f"{place}.generalise", limits["minimum"], allowed, "else a bin starts below the minimum"
-        )
-    if "prefix" in general and ("pattern" in limits or column.get("enum")):
-        raise ContractError(
-            f"{place}.generalise",
-            general,
-            "no pattern and no enum beside it",
-            "a re-driven prefix would not match",
-        )
-    return {"classification": got, "generalise": general}
-
-
-def _generalise(place: str, kind: str, got: Any) -> dict[str, Any]:
-    fits = {"integer": "bin", "number": "bin", "string": "prefix"}.get(kind)
-    if fits is None:
-        raise ContractError(
-            f"{place}.generalise", kind, "bin for numbers, prefix for strings", "change the type"
-        )
-    only_keys(f"{place}.generalise", got, required={fits})
-    size = got[fits]
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ContractError(f"{place}.generalise.{fits}", size, "a whole number from 1", "correct it")
-    return {fits: size}
 
 
 def _primary_key(place: str, table: dict[str, Any], columns: dict[str, Any]) -> list[str]:

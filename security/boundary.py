@@ -52,7 +52,7 @@ ACTIONS: dict[str, str] = {
         "ListEndpointConfigs ListModelPackages ListModels ListTags StopProcessingJob StopTrainingJob "
         "StopTransformJob UpdateEndpoint UpdateModelPackage"
     ),
-    "secretsmanager": "GetSecretValue",
+    "secretsmanager": "DescribeSecret GetSecretValue PutSecretValue UpdateSecretVersionStage",
     "sns": "Publish",
     "sqs": "SendMessage",
     "ssm": "GetParameter PutParameter",

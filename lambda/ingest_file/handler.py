@@ -19,7 +19,8 @@ from ingest_file.intake import Intake
 from ingest_file.source import FileRefusedError, rows
 from ingest_file.spool import Spool
 
-LANDING = "landing/<table>/<file>"
+LANDING = "landing/<table>/<file>, of a dimension also landing/<table>/epoch=<epoch>/<file>"
+EPOCH = "epoch="
 
 
 @cache
@@ -41,14 +42,17 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return _told({"status": "superseded", "source": f"s3://{bucket}/{key}", "etag": etag})
     source = {"source": f"s3://{bucket}/{key}", "etag": etag, "version_id": found.get("VersionId")}
     at = found["LastModified"].strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    name = hashlib.sha256(f"{key}\0{etag}".encode()).hexdigest()[:20]
+    name = _name(key, etag)
     with tempfile.TemporaryDirectory() as directory:
         spool = Spool(Path(directory))
         table_name, intake = "unknown", None
         try:
-            table = _table(key)
+            table, epoch = _table(key)
             table_name = table.name
-            intake = Intake(table, spool, source=source["source"], at=at)
+            if table.event_time is None:
+                epoch = epoch or table.delivery_epoch(at)
+                name = _name(key, etag, epoch)  # the same file in another epoch has other tokens
+            intake = Intake(table, spool, source=source["source"], at=at, epoch=epoch)
             intake.take(rows(key, found["Body"], table))
         except FileRefusedError as refused:
             return _told(_refuse(refused, table_name, name, intake, source | {"ingested_at": at}))
@@ -60,13 +64,23 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return _told({"status": status, "table": table_name} | source | counts | {"written": written})
 
 
-def _table(key: str) -> Table:
-    parts = key.split("/")
-    if len(parts) != 3 or parts[0] != "landing" or not parts[2]:
+def _name(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
+
+
+def _table(key: str) -> tuple[Table, str | None]:
+    """The table of the file, and the epoch that its folder names."""
+    place, _, file = key.rpartition("/")
+    parts = [*place.split("/"), ""]
+    epoch = parts[2].removeprefix(EPOCH) if parts[2].startswith(EPOCH) else None
+    if parts[0] != "landing" or not file or len(parts) != (3 if epoch is None else 4):
         raise FileRefusedError("unknown place", key[:200], LANDING)
     if parts[1] not in door():
         raise FileRefusedError("unknown table", parts[1][:80], ", ".join(sorted(door())))
-    return door()[parts[1]]
+    table = door()[parts[1]]
+    if epoch is not None and table.event_time is not None:
+        raise FileRefusedError("an epoch for a table with an event time", key[:200], LANDING)
+    return table, epoch
 
 
 def _refuse(

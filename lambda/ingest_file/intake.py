@@ -13,10 +13,13 @@ EXAMPLES = 20
 
 
 class Intake:
-    """Takes the rows of one file. `source` names it, `at` is when it landed: the same on every attempt."""
+    """Takes the rows of one file. `source` names it, `at` is when it landed: the same on every attempt.
 
-    def __init__(self, table: Table, spool: Spool, *, source: str, at: str) -> None:
-        self._table, self._spool = table, spool
+    `epoch`: for which a dimension is delivered; None for a table whose rows say when they are of.
+    """
+
+    def __init__(self, table: Table, spool: Spool, *, source: str, at: str, epoch: str | None = None) -> None:
+        self._table, self._spool, self._epoch = table, spool, epoch
         self._source, self._at = source, at
         self._stamp = f',"_ingested_at":{dumps(at)},"_source":{dumps(source)}}}\n'
         self.counts: Counter[str] = Counter()
@@ -38,11 +41,13 @@ class Intake:
     def _take_record(self, line: int, record: dict[str, Any]) -> None:
         table = self._table
         try:
-            stored = table.read(record)
+            stored = table.read(record, epoch=self._epoch)
         except UnknownColumnError as error:
             raise FileRefusedError("unknown column", f"line {line}", str(error)) from error
         except InvalidRecordError as invalid:
-            entry = table.quarantined(record, invalid.violations, source=self._source, at=self._at)
+            entry = table.quarantined(
+                record, invalid.violations, source=self._source, at=self._at, epoch=self._epoch
+            )
             self._refuse(line, entry)
         else:
             self.counts["accepted"] += 1
@@ -54,7 +59,7 @@ class Intake:
         violation = Violation(
             reason="unreadable line", column=None, got=f"line {row.line}", allowed=row.problem
         )
-        entry = self._table.quarantined({}, [violation], source=self._source, at=self._at)
+        entry = self._table.quarantined({}, [violation], source=self._source, at=self._at, epoch=self._epoch)
         self._refuse(row.line, entry | {"record": None, "seal": None})
 
     def _refuse(self, line: int, entry: dict[str, Any]) -> None:

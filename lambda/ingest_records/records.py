@@ -64,15 +64,16 @@ class Batch:
         at = _iso(record["approximateArrivalTimestamp"])
         if seal is not None and not table.is_sealed(content, seal):
             raise UndecodableError(f"{name}: the seal is not ours: send the record without it")
+        epoch = None if table.event_time else table.delivery_epoch(at)
         try:
-            stored = table.read(content, seal=seal)
+            stored = table.read(content, seal=seal, epoch=epoch)
             if seal is None and table.source != SOURCE:
                 raise InvalidRecordError([_batch_only(table)])
         except InvalidRecordError as invalid:
             for one in invalid.violations:
                 self.reasons[f"{name}.{one.column}: {one.reason}"] += 1
             entry = table.quarantined(
-                content, invalid.violations, source=SOURCE, at=at, sealed=seal is not None
+                content, invalid.violations, source=SOURCE, at=at, sealed=seal is not None, epoch=epoch
             )
             return dumps(entry) + "\n", _keys("quarantine", name, at[:10])
         # Appended as text: the encoder's time is most of a record's time.

@@ -13,6 +13,8 @@ WHOLE_NUMBER = re.compile(r"[+-]?\d{1,19}(?:\.0*)?")
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?")
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 MISSING = {"", "NA"}
+# Characters of a date or of a moment that are left of it.
+TRUNCATED = {"hour": 13, "day": 10, "month": 7, "year": 4}
 LARGEST = 2**63 - 1  # what the lake's bigint holds
 
 
@@ -44,11 +46,29 @@ def from_text(column: dict[str, Any], text: str) -> Any:
 
 
 def generaliser(column: dict[str, Any]) -> Read:
-    """The function that makes a quasi-identifier coarser; doing it twice changes nothing."""
-    ((how, size),) = column["generalise"].items()
-    if how == "prefix":
-        return lambda value: value[:size]
-    return lambda value: value // size * size
+    """The function that makes a quasi-identifier coarser; doing it twice changes nothing.
+
+    prefix    the first characters of a code
+    truncate  a moment in UTC, or a date, to its hour, day, month or year
+    bin       a number to the lower end of its bin; then bottom and top: what lies beyond them becomes them
+    """
+    rule = column["generalise"]
+    if "prefix" in rule:
+        return lambda value: value[: rule["prefix"]]
+    if "truncate" in rule:
+        kept = TRUNCATED[rule["truncate"]]
+        rest = "0000-01-01T00:00:00Z"[kept : None if column["type"] == "timestamp" else len("2013-01-31")]
+        return lambda value: value[:kept] + rest
+    size, low, high = rule.get("bin"), rule.get("bottom"), rule.get("top")
+
+    def coarser(value: Any) -> Any:
+        if size is not None:
+            value = value // size * size
+        if low is not None and value < low:
+            return low
+        return high if high is not None and value > high else value
+
+    return coarser
 
 
 def _string(column: dict[str, Any]) -> Read:

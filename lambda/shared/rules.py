@@ -60,18 +60,27 @@ class Table:
         }
         self._tokens = tokens
         self._local_date = lru_cache(maxsize=REMEMBERED)(partial(_local_date, zone))
-        readers = {column: reader(entry) for column, entry in self.columns.items()}
+        self._plain = {column: reader(entry) for column, entry in self.columns.items()}
         for column, general in self._general.items():
-            readers[column] = _then(readers[column], general)
-        self._sealed = readers | dict.fromkeys(self._domains, _as_it_is)
-        self._fresh = readers | {
-            column: _then(readers[column], partial(tokens.token, domain))
-            for column, domain in self._domains.items()
-        }
+            self._plain[column] = _then(self._plain[column], general)
+        self._sealed = self._plain | dict.fromkeys(self._domains, _as_it_is)
+        self._fresh: dict[str, dict[str, Read]] = {}  # by epoch
 
-    def read(self, record: dict[str, Any], *, seal: object = None) -> dict[str, Any]:
-        """The record as it may be stored. A valid `seal` says that its identifiers are tokens already."""
-        readers = self._fresh if seal is None else self._sealed
+    def read(
+        self, record: dict[str, Any], *, seal: object = None, epoch: str | None = None
+    ) -> dict[str, Any]:
+        """The record as it may be stored. A valid `seal` says that its identifiers are tokens already.
+
+        `epoch`: of a dimension's delivery; a record with an event time is of the epoch of that.
+        """
+        if seal is not None:
+            readers = self._sealed
+        elif not self._domains:
+            readers = self._plain
+        elif (epoch := self.epoch(record, epoch)) is not None:
+            readers = self._readers(epoch)
+        else:  # the event time is missing, or is none
+            raise self._refusal(record, self._plain)
         try:
             stored = {column: readers[column](value) for column, value in record.items() if value is not None}
         except (KeyError, Refused):
@@ -79,6 +88,41 @@ class Table:
         if len(stored) < len(self.columns) and not self._required <= stored.keys():
             raise self._refusal(record, readers)
         return stored
+
+    def epoch(self, record: dict[str, Any], delivered: str | None = None) -> str | None:
+        """The epoch whose key makes the record's tokens; None when its event time cannot be read.
+
+        A dimension says nothing of when: it is of the epoch for which it was `delivered`.
+        """
+        if self.event_time is None:
+            if delivered is None and self._domains:
+                raise ValueError(f"{self.name} has no event time: say for which epoch it was delivered")
+            return delivered
+        value = record.get(self.event_time)
+        try:
+            moment = None if value is None else self._plain[self.event_time](value)
+        except Refused:
+            return None
+        return self._tokens.epoch(self._local_date(moment[:MINUTE])) if moment else None
+
+    def delivery_epoch(self, at: str) -> str:
+        """The epoch of a delivery, by the moment in UTC at which it came."""
+        return self._tokens.epoch(self._local_date(at[:MINUTE]))
+
+    def _readers(self, epoch: str) -> dict[str, Read]:
+        """Readers whose identifiers become tokens of the epoch; without a key for it, they refuse them."""
+        found = self._fresh.get(epoch)
+        if found is not None:
+            return found
+        tokenise = self._tokens.of(epoch)
+        if tokenise is None:  # not remembered: there are more epochs than keys
+            return self._plain | dict.fromkeys(self._domains, _refuse(*self._tokens.missing(epoch)))
+        found = self._plain | {
+            column: _then(self._plain[column], partial(tokenise, domain))
+            for column, domain in self._domains.items()
+        }
+        self._fresh[epoch] = found
+        return found
 
     def _refusal(self, record: dict[str, Any], readers: dict[str, Read]) -> ValueError:
         """Everything that is wrong, not only the first."""
@@ -119,20 +163,24 @@ class Table:
         source: str,
         at: str,
         sealed: bool = False,
+        epoch: str | None = None,
     ) -> dict[str, Any]:
         """What quarantine keeps of a refused record: the first reason in front, no identifier in the clear.
 
-        A classified value that was refused itself could not be checked again once it is a token, so it is
-        withheld, and such a record gets no seal: only its source can send it again.
+        A classified value that was refused itself could not be checked again once it is a token, and one of
+        an epoch without a key cannot become a token: it is withheld, and such a record gets no seal: only its
+        source can send it again.
         """
-        withheld = sorted(
-            {one.column for one in violations if one.column and one.got == REDACTED} & record.keys()
-        )
+        hidden = {one.column for one in violations if one.column and one.got == REDACTED}
+        tokenise = None if sealed else self._tokens.of(self.epoch(record, epoch))
+        if tokenise is None and not sealed:
+            hidden |= {column for column in self._domains if record.get(column) is not None}
+        withheld = sorted(hidden & record.keys())
         kept = {column: value for column, value in record.items() if column not in withheld}
-        if not sealed:
+        if tokenise is not None:
             for column, domain in self._domains.items():
                 if kept.get(column) is not None:
-                    kept[column] = self._tokens.token(domain, kept[column])
+                    kept[column] = tokenise(domain, kept[column])
         for column, general in self._general.items():
             if kept.get(column) is not None:
                 kept[column] = general(kept[column])
@@ -150,17 +198,24 @@ class Table:
         return {column: record[column] for column in self._domains if record.get(column) is not None}
 
     def _violation(self, column: str, value: Any, refused: Refused) -> Violation:
-        classified = column in self._domains or column in self._general
+        changed = column in self._domains or column in self._general  # on its way in
         return Violation(
             reason=refused.reason,
             column=column,
-            got=REDACTED if classified else dumps(value)[:SHOWN],
+            got=REDACTED if changed else dumps(value)[:SHOWN],
             allowed=refused.allowed,
         )
 
 
 def _then(first: Read, second: Read) -> Read:
     return lambda value: second(first(value))
+
+
+def _refuse(reason: str, allowed: str) -> Read:
+    def refuse(_: Any) -> Any:
+        raise Refused(reason, allowed)
+
+    return refuse
 
 
 def _as_it_is(value: Any) -> Any:

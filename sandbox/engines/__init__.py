@@ -5,6 +5,7 @@ from __future__ import annotations
 # Module names, in the order they are installed (sandbox/parts.py); each offers install, reset and self_test.
 ENGINES = (
     "functions",
+    "rotation",
     "firehose",
     "events",
     "alarms",

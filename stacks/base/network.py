@@ -166,11 +166,13 @@ class Network(Construct):
         """One per service that something in the VPC calls; each is paid per zone and hour."""
         service = ec2.InterfaceVpcEndpointAwsService
         prefix, database = self._settings.prefix, self._settings.database
-        # ingest_records, ingest_file: the key that makes tokens.
+        # ingest_records, ingest_file: the keys that make tokens; rotate_token_keys renews them.
         self._interface(
             "SecretsManager",
             service.SECRETS_MANAGER,
-            only_ours(["secretsmanager:GetSecretValue"], [arn("secretsmanager", "secret:*")]),
+            only_ours(
+                [f"secretsmanager:{action}" for action in SECRET_ACTIONS], [arn("secretsmanager", "secret:*")]
+            ),
         )
         # plan_run, publish_partitions: the catalogue.
         catalogue = [arn("glue", part) for part in ("catalog", f"database/{database}", f"table/{database}/*")]
@@ -231,4 +233,5 @@ def _nothing() -> ec2.CfnSecurityGroup.EgressProperty:
 
 
 LOG_ACTIONS = ("AssociateKmsKey", "CreateLogGroup", "CreateLogStream", "PutLogEvents")
+SECRET_ACTIONS = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
 CATALOGUE_ACTIONS = ("BatchCreatePartition", "BatchUpdatePartition", "GetPartitions", "GetTable")

@@ -9,7 +9,6 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
-from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 import bundles
@@ -20,6 +19,7 @@ from security.roles import PersonRole
 from settings import Settings
 from stacks.data.delivery import Delivery
 from stacks.data.lake import UPLOADERS, Lake
+from stacks.data.token_keys import TokenKeys
 
 
 class Ingest(Construct):
@@ -28,7 +28,7 @@ class Ingest(Construct):
     landing   where uploaders drop files; ingest_file checks each as it comes
     redrive   redrive_records puts set-aside records back on the stream, when a person asks for it
 
-    Both ways in share the contract's rules and the token key: an identifier gets the same token everywhere.
+    Both ways in share the contract's rules and the token keys: in an epoch an identifier has one token.
     """
 
     def __init__(
@@ -45,7 +45,9 @@ class Ingest(Construct):
         super().__init__(scope, construct_id)
         self._settings, self._contract, self._platform = settings, contract, functions
         self._lake, self._keys = lake, keys
-        self.token_key = self._token_key()
+        self.token_keys = TokenKeys(
+            self, "TokenKeys", settings=settings, contract=contract, keys=keys, functions=functions
+        )
         self.stream = self._stream()
         self.check_records = self._check_records()
         self.check_file = self._check_file()
@@ -65,21 +67,6 @@ class Ingest(Construct):
         grants.put_records(self.producer, self.stream, keys.stream)
         self.uploader = PersonRole(self, "Uploader", path=f"/{settings.prefix}/{UPLOADERS}/")
         grants.write_objects(self.uploader, lake.landing, "landing/", in_parts=True)
-
-    def _token_key(self) -> secretsmanager.CfnSecret:
-        """L1: the L2 adds `kms:GenerateDataKey*` for the whole account to the key's policy."""
-        secret = secretsmanager.CfnSecret(
-            self,
-            "TokenKey",
-            description="Keyed hash that turns direct identifiers into tokens",
-            generate_secret_string=secretsmanager.CfnSecret.GenerateSecretStringProperty(
-                exclude_punctuation=True, password_length=64
-            ),
-            kms_key_id=self._keys.secrets.key_arn,
-        )
-        keep = self._settings.base.keep_on_destroy
-        secret.apply_removal_policy(RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY)
-        return secret
 
     def _stream(self) -> kinesis.Stream:
         ingest = self._settings.ingest
@@ -114,11 +101,11 @@ class Ingest(Construct):
         function = self._function(
             "CheckRecords",
             "ingest_records",
-            {"TOKEN_SECRET_ARN": self.token_key.ref},
+            {"TOKEN_SECRET_ARN": self.token_keys.secret.ref},
             memory_mb=1024,
             minutes=3,  # Firehose waits five
         )
-        grants.read_secret(function.scoped_role, self.token_key, self._keys.secrets)
+        grants.read_secret(function.scoped_role, self.token_keys.secret, self._keys.secrets)
         return function
 
     def _check_file(self) -> ScopedFunction:
@@ -126,11 +113,11 @@ class Ingest(Construct):
         function = self._function(
             "CheckFile",
             "ingest_file",
-            {"TOKEN_SECRET_ARN": self.token_key.ref, "RAW_BUCKET": raw.bucket_name},
+            {"TOKEN_SECRET_ARN": self.token_keys.secret.ref, "RAW_BUCKET": raw.bucket_name},
             memory_mb=1769,  # one whole core
             minutes=15,
         )
-        grants.read_secret(function.scoped_role, self.token_key, self._keys.secrets)
+        grants.read_secret(function.scoped_role, self.token_keys.secret, self._keys.secrets)
         grants.read_objects(function.scoped_role, self._lake.landing, "landing/")
         grants.write_objects(function.scoped_role, raw, "raw/")
         grants.write_objects(function.scoped_role, raw, "quarantine/")

@@ -266,7 +266,7 @@ def land(folder: Path, name: str, replay: Any, days: tuple[date | None, date | N
     for table in replay.TABLES:
         for record in replay.records(table, *days):
             try:
-                stored = door[table].read(record)
+                stored = door[table].read(record, epoch=None if door[table].event_time else "2013")
             except InvalidRecordError:
                 continue
             path = folder / "raw" / table / f"dt={door[table].partition(stored)}"

@@ -4,7 +4,9 @@ import gzip
 import io
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
@@ -14,7 +16,7 @@ from ingest_file.source import FileRefusedError, rows
 from moto import mock_aws
 
 import contracts
-from tests.any_door import any_door
+from tests.any_door import any_door, any_tokens
 
 DOOR = any_door(contracts.load("flights"))
 HEADER = "origin,time_hour,temp,wind_speed\n"
@@ -84,9 +86,25 @@ def test_dimension_lands_in_one_partition_with_tokens(s3) -> None:
     module.handler(land(s3, "tailnum,year,manufacturer\nN1,2004,JOHN DOE\n", "landing/planes/p.csv"), None)
     ((key, (row,)),) = stored(s3).items()
     assert key.startswith("raw/planes/dt=all/")
-    assert row["tailnum"] == DOOR["flights"]._tokens.token("aircraft", "N1")
+    now = f"{datetime.now(ZoneInfo('America/New_York')):%Y}"  # when it landed
+    assert row["tailnum"] == any_tokens().token(now, "aircraft", "N1")
     assert row["year"] == 2000
     assert "DOE" not in str(row)
+
+
+def test_dimension_joins_the_events_of_the_epoch_that_its_folder_names(s3) -> None:
+    module.handler(land(s3, "tailnum,year\nN1,2004\n", "landing/planes/epoch=2013/p.csv"), None)
+    ((row,),) = stored(s3).values()
+    assert row["tailnum"] == any_tokens().token("2013", "aircraft", "N1")
+
+
+def test_dimension_for_an_epoch_without_key_is_set_aside_without_its_identifiers(s3) -> None:
+    result = module.handler(land(s3, "tailnum,year\nN1234,2004\n", "landing/planes/epoch=1913/p.csv"), None)
+    assert (result["status"], result["reason"]) == ("quarantined", "too many bad rows")
+    ((key, (note,)),) = stored(s3).items()
+    assert key.startswith("quarantine/planes/files/")
+    assert note["examples"][0]["reason"] == "there is no key for its epoch"
+    assert "N1234" not in str(note)
 
 
 def test_same_event_again_writes_nothing(s3) -> None:

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from ingest_records import handler as module
 from ingest_records.records import LARGEST_ANSWER, Batch
-from shared.tokens import Tokens
 
 import bundles
 import contracts
-from tests.any_door import any_door
+from tests.any_door import any_door, any_keys, any_tokens
 
 DOOR = any_door(contracts.load("flights"))
 FLIGHT = {
@@ -143,9 +142,9 @@ def test_batch_table_on_the_stream_is_quarantined() -> None:
 
 def test_redriven_record_of_a_batch_table_is_taken_with_its_tokens() -> None:
     table = DOOR["planes"]
-    token = table.read({"tailnum": "N1"})["tailnum"]
+    token = table.read({"tailnum": "N1"}, epoch="2013")["tailnum"]
     record = {"tailnum": token, "year": 2000}
-    seal = Tokens(b"k" * 32).seal("planes", {"tailnum": token})
+    seal = any_tokens().seal("planes", {"tailnum": token})
     (answer,) = transform(json.dumps({"table": "planes", "record": record, "seal": seal}).encode())
     assert answer["metadata"]["partitionKeys"] == {"zone": "raw", "table": "planes", "date": "all"}
     assert content(answer)["tailnum"] == token
@@ -181,20 +180,22 @@ def test_handler_answers_every_record_and_logs_counts(monkeypatch, capsys) -> No
 def test_handler_takes_contract_and_key_from_its_environment(monkeypatch, tmp_path) -> None:
     import boto3
     from moto import mock_aws
-    from shared import environment
+    from shared import environment, token_keys
 
     (tmp_path / "contract.json").write_text(json.dumps(contracts.load("flights")))
     (tmp_path / "time_zone.tzif").write_bytes(bundles.time_zone_bytes("America/New_York"))
     monkeypatch.setenv("LAMBDA_TASK_ROOT", str(tmp_path))
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     environment.contract.cache_clear()
-    environment.door.cache_clear()
+    environment.close()
     with mock_aws():
-        secret = boto3.client("secretsmanager").create_secret(Name="token", SecretString="k" * 32)
+        secret = boto3.client("secretsmanager").create_secret(
+            Name="token", SecretString=token_keys.text(any_keys())
+        )
         monkeypatch.setenv("TOKEN_SECRET_ARN", secret["ARN"])
         answer = module.handler({"records": event(envelope())}, None)
     environment.contract.cache_clear()
-    environment.door.cache_clear()
+    environment.close()
     assert answer["records"][0] == transform(envelope())[0]
 
 

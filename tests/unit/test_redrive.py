@@ -14,12 +14,11 @@ from redrive_records import handler as module
 from redrive_records.records import stream_record
 from redrive_records.stream import ATTEMPTS, REQUEST_RECORDS, put_all
 from shared.rules import InvalidRecordError
-from shared.tokens import Tokens
 
 import contracts
-from tests.any_door import any_door
+from tests.any_door import any_door, any_tokens
 
-TOKENS = Tokens(b"k" * 32)
+TOKENS = any_tokens()
 DOOR = any_door(contracts.load("flights"))
 
 
@@ -67,10 +66,10 @@ def account(monkeypatch) -> Iterator[dict[str, Any]]:
 
 def quarantined(record: dict[str, Any], table: str = "weather") -> dict[str, Any]:
     with pytest.raises(InvalidRecordError) as caught:
-        DOOR[table].read(record)
+        DOOR[table].read(record, epoch="2013")
     violations = caught.value.violations
     return DOOR[table].quarantined(
-        record, violations, source="s3://landing/x.csv", at="2013-01-02T00:00:00.000Z"
+        record, violations, source="s3://landing/x.csv", at="2013-01-02T00:00:00.000Z", epoch="2013"
     )
 
 
@@ -99,7 +98,7 @@ def test_quarantined_records_pass_the_mended_door_with_their_tokens(account) -> 
     record = {"recordId": "1", "approximateArrivalTimestamp": 1_357_000_000_000, "data": data}
     answer = Batch(any_door(mended)).transform(record)
     assert answer["metadata"]["partitionKeys"]["zone"] == "raw"
-    assert json.loads(base64.b64decode(answer["data"]))["tailnum"] == TOKENS.token("aircraft", "N1")
+    assert json.loads(base64.b64decode(answer["data"]))["tailnum"] == TOKENS.token("2013", "aircraft", "N1")
 
 
 def test_errors_of_firehose_go_back_byte_by_byte(account) -> None:

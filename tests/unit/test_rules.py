@@ -1,14 +1,18 @@
 """The rules of the door, one value at a time."""
 
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from shared.columns import Refused, from_text, reader
+from shared.columns import Refused, from_text, generaliser, reader
 from shared.rules import InvalidRecordError, Table, UnknownColumnError
+from shared.token_keys import Key, TokenKeys, TokenKeysError
 from shared.tokens import Tokens
 
-TOKENS = Tokens(b"k" * 32)
+from tests.any_door import MADE, NOW, any_keys, any_tokens
+
+TOKENS = any_tokens()
 ZONE = ZoneInfo("America/New_York")
 TABLE: dict[str, Any] = {
     "source": "stream",
@@ -137,7 +141,7 @@ def test_record_is_anonymised_and_placed_on_its_local_date() -> None:
     stored = table.read(any_record())
     assert stored == {
         "at": "2024-03-01T04:30:00Z",
-        "person": TOKENS.token("person", "ann"),
+        "person": TOKENS.token("2024", "person", "ann"),
         "age": 30,
         "grade": "a",
         "score": 0.5,
@@ -158,8 +162,8 @@ def test_record_is_anonymised_and_placed_on_its_local_date() -> None:
     ],
 )
 def test_local_date(zone: str, moment: str, day: str) -> None:
-    table = Table("visits", TABLE, TOKENS, ZoneInfo(zone))
-    assert table.partition(table.read(any_record(at=moment))) == day
+    table = Table("hours", TABLE | {"columns": {"at": TABLE["columns"]["at"]}}, TOKENS, ZoneInfo(zone))
+    assert table.partition(table.read({"at": moment})) == day
 
 
 def test_missing_optional_values_are_left_out() -> None:
@@ -190,7 +194,7 @@ def test_unknown_column_is_refused_with_the_known_ones() -> None:
 def test_quarantine_holds_tokens_and_bins() -> None:
     record = any_record(grade="c")
     entry = refused(record)
-    assert entry["record"] == record | {"person": TOKENS.token("person", "ann"), "age": 30}
+    assert entry["record"] == record | {"person": TOKENS.token("2024", "person", "ann"), "age": 30}
     assert (entry["reason"], entry["column"], entry["got"]) == ("not one of the known values", "grade", '"c"')
     assert (entry["table"], entry["source"], entry["ingested_at"]) == (
         "visits",
@@ -220,29 +224,163 @@ def test_seal_covers_the_identifiers_and_the_table() -> None:
     record = entry["record"]
     assert not any_table().is_sealed(record | {"person": "bob"}, entry["seal"])
     assert not Table("others", TABLE, TOKENS, ZONE).is_sealed(record, entry["seal"])
-    assert not Table("visits", TABLE, Tokens(b"x" * 32), ZONE).is_sealed(record, entry["seal"])
+    assert not Table("visits", TABLE, any_tokens(b"x" * 32), ZONE).is_sealed(record, entry["seal"])
     assert not any_table().is_sealed(record, {"no": "text"})
 
 
 def test_clear_value_that_looks_like_a_token_is_tokenised() -> None:
     looks = "tok_" + "0" * 6
-    assert any_table().read(any_record(person=looks))["person"] == TOKENS.token("person", looks) != looks
+    assert (
+        any_table().read(any_record(person=looks))["person"] == TOKENS.token("2024", "person", looks) != looks
+    )
 
 
 def test_token_is_keyed_long_and_of_its_domain() -> None:
-    token = TOKENS.token("person", "ann")
+    token = TOKENS.token("2024", "person", "ann")
     assert token.startswith("tok_")
-    assert len(token) == 4 + 128 // 4
-    assert len({token, TOKENS.token("plane", "ann"), Tokens(b"x" * 32).token("person", "ann")}) == 3
+    assert len(token) == len("tok_2024_") + 128 // 4
+    assert (
+        len(
+            {
+                token,
+                TOKENS.token("2024", "plane", "ann"),
+                any_tokens(b"x" * 32).token("2024", "person", "ann"),
+            }
+        )
+        == 3
+    )
 
 
 def test_half_a_character_is_tokenised_too() -> None:
-    assert TOKENS.token("person", "\ud800").startswith("tok_")
+    assert TOKENS.token("2024", "person", "\ud800").startswith("tok_")
 
 
-def test_short_key_is_refused() -> None:
-    with pytest.raises(ValueError, match="5 bytes, allowed: 32 or more"):
-        Tokens(b"short")
+@pytest.mark.parametrize(
+    "keys",
+    [
+        pytest.param(TokenKeys({}, seals=(Key(b"k" * 32, MADE),)), id="no epoch"),
+        pytest.param(TokenKeys({"2024": Key(b"k" * 32, MADE)}), id="no seal"),
+    ],
+)
+def test_secret_before_its_first_rotation_lets_nothing_pass(keys: TokenKeys) -> None:
+    with pytest.raises(TokenKeysError, match="its first rotation makes them"):
+        Tokens(keys, "year", NOW)
+
+
+@pytest.mark.parametrize(
+    ("at", "epoch"),
+    [
+        pytest.param("2024-12-31T23:59:59-05:00", "2024", id="the last second of a local year"),
+        pytest.param("2025-01-01T04:59:59Z", "2024", id="the same in UTC, where the year is over"),
+        pytest.param("2025-01-01T00:00:00-05:00", "2025", id="the first second of the next"),
+    ],
+)
+def test_epoch_is_of_the_local_date_of_the_event(at: str, epoch: str) -> None:
+    assert any_table().read(any_record(at=at))["person"] == TOKENS.token(epoch, "person", "ann")
+
+
+def test_person_is_one_within_an_epoch_and_two_in_two() -> None:
+    days = ["2024-01-15T12:00:00Z", "2024-11-30T12:00:00Z", "2025-06-01T12:00:00Z"]
+    early, late, next_year = (any_table().read(any_record(at=day))["person"] for day in days)
+    assert early == late
+    assert next_year.removeprefix("tok_2025_") != early.removeprefix("tok_2024_")
+
+
+def test_late_record_gets_the_token_of_its_peers_after_a_renewal() -> None:
+    renewed = Tokens(any_keys(first="2013", epochs=25), "year", NOW)  # five epochs more
+    table = Table("visits", TABLE, renewed, ZONE)
+    assert table.read(any_record())["person"] == any_table().read(any_record())["person"]
+
+
+def test_record_of_an_epoch_without_key_is_refused_and_its_identifier_withheld() -> None:
+    entry = refused(any_record(at="1999-05-01T12:00:00Z"))
+    assert (entry["reason"], entry["column"]) == ("there is no key for its epoch", "person")
+    assert entry["allowed"].startswith("an epoch with a key: 2013, 2014, ")
+    assert (entry["withheld"], entry["seal"]) == (["person"], None)
+    assert "ann" not in str(entry)
+    assert entry["record"]["score"] == 0.5
+
+
+def test_record_of_a_destroyed_epoch_says_so() -> None:
+    keys = any_keys()._replace(destroyed=("2012",))
+    table = Table("visits", TABLE, Tokens(keys, "year", NOW), ZONE)
+    with pytest.raises(InvalidRecordError, match="the key of its epoch was destroyed"):
+        table.read(any_record(at="2012-05-01T12:00:00Z"))
+
+
+def test_record_without_identifier_needs_no_key() -> None:
+    contract = TABLE | {
+        "columns": TABLE["columns"] | {"person": TABLE["columns"]["person"] | {"required": False}}
+    }
+    stored = Table("visits", contract, TOKENS, ZONE).read(any_record(at="1999-05-01T12:00:00Z", person=None))
+    assert stored["at"] == "1999-05-01T12:00:00Z"
+
+
+@pytest.mark.parametrize("at", [None, "yesterday"], ids=["missing", "unreadable"])
+def test_without_an_event_time_there_is_no_token(at: str | None) -> None:
+    entry = refused(any_record(at=at))
+    assert entry["column"] == "at"
+    assert (entry["withheld"], entry["seal"]) == (["person"], None)
+    assert "ann" not in str(entry)
+
+
+def test_dimension_is_of_the_epoch_for_which_it_was_delivered() -> None:
+    columns = {"person": TABLE["columns"]["person"]}
+    table = Table("people", TABLE | {"event_time": None, "columns": columns}, TOKENS, ZONE)
+    assert table.delivery_epoch("2025-01-01T04:00:00.000Z") == "2024"
+    assert table.read({"person": "ann"}, epoch="2024")["person"] == TOKENS.token("2024", "person", "ann")
+    with pytest.raises(ValueError, match="say for which epoch"):
+        table.read({"person": "ann"})
+
+
+def test_seal_is_made_with_a_key_that_every_function_has_read_and_checked_with_all() -> None:
+    old, new = Key(b"o" * 32, "2025-12-01T00:00:00Z"), Key(b"n" * 32, "2025-12-31T23:30:00Z")
+    epochs = any_keys().epochs
+    before = Tokens(TokenKeys(epochs, seals=(old,)), "year", NOW)
+    during = Tokens(TokenKeys(epochs, seals=(old, new)), "year", NOW)
+    after = Tokens(TokenKeys(epochs, seals=(old, new)), "year", NOW + timedelta(hours=2))
+    made = [tokens.seal("visits", {"person": "x"}) for tokens in (before, during, after)]
+    assert made[0] == made[1] != made[2]
+    assert all(during.is_sealed(seal, "visits", {"person": "x"}) for seal in made)
+    assert not before.is_sealed(made[2], "visits", {"person": "x"})
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "general"),
+    [
+        pytest.param({"type": "integer", "generalise": {"bin": 5}}, 1987, 1985, id="bin"),
+        pytest.param({"type": "number", "generalise": {"bin": 10}}, 17.5, 10.0, id="bin of a number"),
+        pytest.param({"type": "integer", "generalise": {"bin": 5, "bottom": 25}}, 3, 25, id="bottom"),
+        pytest.param({"type": "integer", "generalise": {"bin": 5, "top": 70}}, 99, 70, id="top"),
+        pytest.param({"type": "integer", "generalise": {"bottom": 25, "top": 70}}, 31, 31, id="between"),
+        pytest.param({"type": "string", "generalise": {"prefix": 3}}, "10027", "100", id="prefix of a code"),
+        pytest.param(
+            {"type": "string", "generalise": {"prefix": 3}}, "10", "10", id="shorter than the prefix"
+        ),
+        pytest.param(
+            {"type": "timestamp", "generalise": {"truncate": "hour"}},
+            "2024-05-06T07:08:09.500000Z",
+            "2024-05-06T07:00:00Z",
+            id="hour",
+        ),
+        pytest.param(
+            {"type": "timestamp", "generalise": {"truncate": "month"}},
+            "2024-05-06T07:08:09Z",
+            "2024-05-01T00:00:00Z",
+            id="month of a moment",
+        ),
+        pytest.param(
+            {"type": "date", "generalise": {"truncate": "month"}}, "2024-05-06", "2024-05-01", id="month"
+        ),
+        pytest.param(
+            {"type": "date", "generalise": {"truncate": "year"}}, "2024-05-06", "2024-01-01", id="year"
+        ),
+    ],
+)
+def test_quasi_identifier_is_made_coarser_once(column: dict[str, Any], value: Any, general: Any) -> None:
+    coarser = generaliser(column)
+    assert coarser(value) == general == coarser(coarser(value))
+    assert reader({"type": column["type"]})(general) == general, "what is stored passes the door again"
 
 
 def refused(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""AWS::SecretsManager: secrets, also generated ones, and their policies."""
+"""AWS::SecretsManager: secrets, also generated ones, their policies and their rotation."""
 
 # ruff: noqa: ARG002 every provider has the same three methods, not each needs all that they are given
 
@@ -37,6 +37,28 @@ class Secret:
         context.call("secretsmanager", "DeleteSecret", gone)
 
 
+class RotationSchedule:
+    """No object of its own: rotation is switched on at the secret, and off when the schedule goes."""
+
+    def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
+        ref = str(properties["SecretId"])
+        context.begun(ref)
+        self._rotate(context, properties)
+        return ref, {"Id": ref}
+
+    def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:
+        self._rotate(context, new)
+        return ref, {"Id": ref}
+
+    def delete(self, context: Context, ref: str, properties: Properties) -> None:
+        context.call("secretsmanager", "CancelRotateSecret", {"SecretId": ref})
+
+    def _rotate(self, context: Context, properties: Properties) -> None:
+        given = properties.without("RotateImmediatelyOnUpdate")
+        at_once = properties.get("RotateImmediatelyOnUpdate", True)
+        context.call("secretsmanager", "RotateSecret", {**given, "RotateImmediately": at_once})
+
+
 def _value(context: Context, properties: Properties) -> dict[str, str]:
     rules = properties.get("GenerateSecretString")
     if rules is None:
@@ -56,6 +78,7 @@ def _value(context: Context, properties: Properties) -> dict[str, str]:
 
 
 PROVIDERS = {
+    "AWS::SecretsManager::RotationSchedule": RotationSchedule(),
     "AWS::SecretsManager::Secret": Secret(),
     "AWS::SecretsManager::ResourcePolicy": Plain(
         service="secretsmanager",

@@ -1,0 +1,1 @@
+"""A rotation of the token keys: new epochs get theirs, old ones lose theirs, those between keep theirs."""
