@@ -26,6 +26,10 @@ def compile_tables(document: dict[str, Any]) -> dict[str, Any]:
             raise ContractError(f"schema.{name}", name, "each table once", "remove or rename one of the two")
         compiled[name] = _table(table)
     _shared_identifiers(compiled)
+    for table in document["schema"]:
+        name, place = table["name"], f"schema.{table['name']}"
+        wish = custom(table, place).get("anonymity")
+        compiled[name]["anonymity"] = privacy.anonymity(place, wish, compiled[name]["columns"])
     return compiled
 
 
@@ -59,7 +63,7 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
         "columns": columns,
     }
     privacy.check_generalised(place, compiled)
-    return compiled | {"anonymity": privacy.anonymity(place, settings.get("anonymity"), columns)}
+    return compiled
 
 
 def _name(place: str, got: str) -> str:

@@ -12,7 +12,7 @@ from pyspark.context import SparkContext
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from clean_events.transform import REASON, curated, rejected, with_reason
+from clean_events.transform import REASON, anonymous, curated, rejected, with_reason
 
 # Tables are many and mostly small: while one is planned or listed, another one has the executors.
 TABLES_AT_A_TIME = 3
@@ -70,7 +70,8 @@ def clean_table(
     counted = Observation(name)
     observed = rows.observe(counted, F.count(F.lit(1)).alias("read"), F.count(REASON).alias("rejected"))
     uri = f"{zone}/curated/{folder}"
-    curated(observed, table).write.mode("overwrite").partitionBy("month").parquet(uri)
+    published = anonymous(curated(observed, table), table)
+    published.write.mode("overwrite").partitionBy("month").parquet(uri)
     # Reading raw lines is most of the cost: rejected rows get a pass of their own only if there are any.
     # Spark drops the counts of a plan that turned out empty, and would wait for them for ever.
     counts = counted.get if storage.folders(f"{uri}/") else {"read": "?", "rejected": "?"}

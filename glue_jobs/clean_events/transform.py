@@ -48,6 +48,28 @@ def curated(rows: DataFrame, table: dict[str, Any]) -> DataFrame:
     )
 
 
+def anonymous(rows: DataFrame, table: dict[str, Any]) -> DataFrame:
+    """Quasi-identifiers that describe fewer than k subjects alike are left out; the rows stay.
+
+    Alike within what is published together, a month or a dimension, and within an epoch: in another one the
+    same subject has another token, and would be counted twice. Sorted by key as before.
+    """
+    wish = table.get("anonymity")
+    if wish is None or wish["below"] != "suppress":
+        return rows
+    subject, quasi = F.col(wish["subject"]), wish["quasi_identifiers"]
+    epoch = F.substring_index(subject, "_", 2)  # of tok_<epoch>_<digest>
+    alike = [F.col(MONTH), epoch, *map(F.col, quasi)]
+    once = F.row_number().over(Window.partitionBy(*alike, subject).orderBy(*table["primary_key"])) == 1
+    first = F.when(once & subject.isNotNull(), F.lit(1)).otherwise(F.lit(0))
+    counted = rows.withColumn("_first", first).withColumn(
+        "_alike", F.sum("_first").over(Window.partitionBy(*alike))
+    )
+    kept = {name: F.when(F.col("_alike") >= wish["k"], F.col(name)) for name in quasi}
+    told = [kept.get(name, F.col(name)).alias(name) for name in rows.columns]
+    return counted.select(*told).sortWithinPartitions(MONTH, *table["primary_key"])
+
+
 def local_month(table: dict[str, Any], time_zone: str) -> Column:
     if table["event_time"] is None:
         return F.lit(ALL)

@@ -292,6 +292,24 @@ def functions(second: bool) -> Resources:
             Policies=[{"PolicyName": "p", "PolicyDocument": policy("*")}],
         ),
         "LogGroup": resource("Logs::LogGroup"),
+        "Rotated": resource("SecretsManager::Secret", SecretString="a"),
+        "RotationPermission": resource(
+            "Lambda::Permission",
+            FunctionName=ref("Function"),
+            Action="lambda:InvokeFunction",
+            Principal="secretsmanager.amazonaws.com",
+            SourceArn=ref("Rotated"),
+        ),
+        "Rotation": {
+            **resource(
+                "SecretsManager::RotationSchedule",
+                SecretId=ref("Rotated"),
+                RotationLambdaARN=att("Function"),
+                RotationRules={"AutomaticallyAfterDays": 60 if second else 30},
+                RotateImmediatelyOnUpdate=False,
+            ),
+            "DependsOn": "RotationPermission",
+        },
         "Dead": resource("SQS::Queue", MessageRetentionPeriod=1209600, KmsMasterKeyId=ref("Key")),
         "Queue": resource(
             "SQS::Queue",

@@ -128,6 +128,11 @@ def check_functions(stacks: Any) -> None:
     configuration = function["Configuration"]
     assert configuration["Environment"] == {"Variables": {"WORD": "b"}}
     assert configuration["Timeout"] == 20
+    secret = account.client("secretsmanager").describe_secret(
+        SecretId=physical(stacks, "functions", "Rotated")
+    )
+    assert secret["RotationEnabled"] is True
+    assert secret["RotationRules"]["AutomaticallyAfterDays"] == 60
     assert not configuration.get("KMSKeyArn")
     assert function["Concurrency"] == {"ReservedConcurrentExecutions": 2}
     assert function["Tags"] == {"stage": "b"}

@@ -76,6 +76,63 @@ def rejected(folder: Path, table: str = "visits") -> list[dict[str, Any]]:
     return [json.loads(line) for file in files for line in gzip.decompress(file.read_bytes()).splitlines()]
 
 
+PEOPLE: dict[str, Any] = {
+    "primary_key": ["person"],
+    "event_time": None,
+    "anonymity": {"k": 2, "subject": "person", "below": "suppress", "quasi_identifiers": ["age", "town"]},
+    "columns": {
+        "person": {"type": "string", "required": True},
+        "age": {"type": "integer", "required": False},
+        "town": {"type": "string", "required": False},
+        "score": {"type": "number", "required": False},
+    },
+}
+
+
+def person(token: str, age: int | None, town: str | None) -> dict[str, Any]:
+    stamp = {"_ingested_at": "2024-01-01T00:00:00.000Z", "_source": "test"}
+    return {"person": token, "age": age, "town": town, "score": 1.0} | stamp
+
+
+def clean_people(spark: Any, folder: Path, table: dict[str, Any], *rows: dict[str, Any]) -> list[Any]:
+    from clean_events import job
+
+    contract, uri = {"time_zone": "UTC", "tables": {"people": table}}, f"file://{folder}"
+    land(folder, "people", "all", *rows)
+    job.run(spark, contract, run_id="r1", wanted={"people": ["all"]}, raw_uri=uri, curated_uri=uri)
+    found = spark.read.parquet(f"{uri}/curated/people/run=r1").collect()
+    return [(row["person"], row["age"], row["town"], row["score"]) for row in found]
+
+
+def test_what_describes_fewer_than_k_subjects_is_left_out_and_no_row_is(spark, tmp_path: Path) -> None:
+    found = clean_people(
+        spark, tmp_path, PEOPLE,
+        person("tok_2024_d", 30, "york"), person("tok_2024_a", 30, "york"),
+        person("tok_2024_b", 90, "york"), person("tok_2024_c", None, "hull"), person("tok_2024_e", None, "hull"),
+    )  # fmt: skip
+    assert found == [
+        ("tok_2024_a", 30, "york", 1.0),
+        ("tok_2024_b", None, None, 1.0),
+        ("tok_2024_c", None, "hull", 1.0),
+        ("tok_2024_d", 30, "york", 1.0),
+        ("tok_2024_e", None, "hull", 1.0),
+    ]
+
+
+def test_subject_is_counted_once_and_within_its_epoch(spark, tmp_path: Path) -> None:
+    table = PEOPLE | {"primary_key": ["person", "score"]}
+    twice = [person("tok_2024_a", 30, "york"), person("tok_2024_a", 30, "york") | {"score": 2.0}]
+    found = clean_people(spark, tmp_path, table, *twice, person("tok_2025_x", 30, "york"))
+    assert [row[1:3] for row in found] == [(None, None)] * 3
+
+
+def test_contract_may_only_tell_of_small_classes(spark, tmp_path: Path) -> None:
+    table = PEOPLE | {"anonymity": PEOPLE["anonymity"] | {"below": "tell"}}
+    assert clean_people(spark, tmp_path, table, person("tok_2024_a", 90, "york")) == [
+        ("tok_2024_a", 90, "york", 1.0)
+    ]
+
+
 def test_newest_copy_of_a_key_wins(spark, tmp_path: Path) -> None:
     at = "2024-01-15T12:00:00Z"
     land(tmp_path, "visits", "2024-01-15", visit(1, at, 1.0, "2024-01-16T00:00:00.000Z"))

@@ -39,6 +39,11 @@ def model(document: Document) -> Any:
     return section(document, "model")
 
 
+def anonymity(document: Document) -> Any:
+    """The properties of the table of aircraft, of which the last is its anonymity."""
+    return table(document, "planes")["customProperties"]
+
+
 def rule(text: str) -> Document:
     return {"type": "custom", "engine": "dqdl", "implementation": text}
 
@@ -96,6 +101,39 @@ MISTAKES: list[tuple[str, Callable[[Document], Any], str, str]] = [
         customProperties=[{"property": "tokenDomain", "value": "tail"}]), "tailnum.tokenDomain", "as in flights"),
     ("identifier in the clear elsewhere", lambda d: [column(d, "planes", "tailnum").pop(key) for key in (
         "classification", "customProperties")], "planes.tailnum.tokenDomain", "as in flights"),
+    ("unknown way to generalise", lambda d: column(d, "planes", "year").update(
+        customProperties=[{"property": "generalise", "value": {"bins": 5}}]), "planes.year.generalise", "bottom"),
+    ("generalise without a way", lambda d: column(d, "planes", "year").update(
+        customProperties=[{"property": "generalise", "value": {}}]), "planes.year.generalise", "bin, bottom, top"),
+    ("top inside a bin", lambda d: column(d, "planes", "year").update(
+        customProperties=[{"property": "generalise", "value": {"bin": 5, "top": 2012}}]),
+     "planes.year.generalise.top", "a multiple of 5"),
+    ("bottom above the top", lambda d: column(d, "planes", "year").update(
+        customProperties=[{"property": "generalise", "value": {"bottom": 2010, "top": 1990}}]),
+     "planes.year.generalise", "bottom < top"),
+    ("coarse event time", lambda d: column(d, "weather", "time_hour").update(classification="quasi_identifier",
+        customProperties=[{"property": "generalise", "value": {"truncate": "day"}}]),
+     "weather.time_hour.generalise", "beside the primary key and the event time"),
+    ("coarse key", lambda d: column(d, "flights", "flight").update(classification="quasi_identifier",
+        customProperties=[{"property": "generalise", "value": {"top": 5000}}]),
+     "flights.flight.generalise", "beside the primary key"),
+    ("date to its hour", lambda d: column(d, "flights", "flight_date").update(classification="quasi_identifier",
+        customProperties=[{"property": "generalise", "value": {"truncate": "hour"}}]),
+     "flights.flight_date.generalise.truncate", "month, year"),
+    ("quasi-identifier among nobody", lambda d: anonymity(d).pop(), "planes.anonymity", "k, subject and below"),
+    ("anonymity of one", lambda d: anonymity(d)[-1]["value"].update(k=1), "planes.anonymity.k", "from 2"),
+    ("subject that is no identifier", lambda d: anonymity(d)[-1]["value"].update(subject="model"),
+     "planes.anonymity.subject", "tailnum"),
+    ("small classes left out of a required column", lambda d: column(d, "planes", "year").update(required=True),
+     "planes.anonymity.below", "columns that may be missing"),
+    ("anonymity without a quasi-identifier", lambda d: table(d, "flights")["customProperties"].append(
+        {"property": "anonymity", "value": {"k": 5, "subject": "tailnum", "below": "tell"}}),
+     "flights.anonymity", "a quasi-identifier"),
+    ("epochs of another length", lambda d: section(d, "tokenEpochs").update(grain="week"),
+     "tokenEpochs.grain", "month, quarter, year"),
+    ("first epoch of another grain", lambda d: section(d, "tokenEpochs").update(first="2013-05"),
+     "tokenEpochs.first", "an epoch such as 2013"),
+    ("keys for no day", lambda d: section(d, "tokenEpochs").update(keepDays=0), "tokenEpochs.keepDays", "1 to 36500"),
     ("no time zone", lambda d: set_section(d, "timeZone", "New York"), "timeZone", "IANA"),
     ("negative lateness", lambda d: set_section(d, "latenessDays", -1), "latenessDays", "0 to 365"),
     ("unknown base", lambda d: features(d).update(base="flight"), "features.base", "flights"),

@@ -185,6 +185,13 @@ def test_torn_lines_are_named_by_their_place(s3) -> None:
     [
         pytest.param("landing/wether/a.csv", HEADER, "unknown", "unknown table", id="unknown table"),
         pytest.param("landing/weather/2013/a.csv", HEADER, "unknown", "unknown place", id="too deep"),
+        pytest.param(
+            "landing/weather/epoch=2013/a.csv",
+            HEADER,
+            "unknown",
+            "an epoch for a table with an event time",
+            id="epoch of a table that has a time",
+        ),
         pytest.param("landing/weather/a.xlsx", HEADER, "weather", "unknown format", id="format"),
         pytest.param(
             "landing/weather/a.csv", "origin,time_hour,rain\n", "weather", "unknown column", id="column"

@@ -4,12 +4,16 @@ import base64
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from ingest_records import handler as module
 from ingest_records.records import LARGEST_ANSWER, Batch
+from shared import environment, token_keys
+from shared.rules import InvalidRecordError
 
 import bundles
 import contracts
@@ -180,7 +184,6 @@ def test_handler_answers_every_record_and_logs_counts(monkeypatch, capsys) -> No
 def test_handler_takes_contract_and_key_from_its_environment(monkeypatch, tmp_path) -> None:
     import boto3
     from moto import mock_aws
-    from shared import environment, token_keys
 
     (tmp_path / "contract.json").write_text(json.dumps(contracts.load("flights")))
     (tmp_path / "time_zone.tzif").write_bytes(bundles.time_zone_bytes("America/New_York"))
@@ -197,6 +200,70 @@ def test_handler_takes_contract_and_key_from_its_environment(monkeypatch, tmp_pa
     environment.contract.cache_clear()
     environment.close()
     assert answer["records"][0] == transform(envelope())[0]
+
+
+class Secrets:
+    """Secrets Manager with one secret that a test may rotate; counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.rotate(any_keys(), "v1")
+
+    def rotate(self, keys: token_keys.TokenKeys, version: str) -> None:
+        self.value = {"SecretString": token_keys.text(keys), "VersionId": version}
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: ARG002
+        self.asked += 1
+        return self.value
+
+
+@pytest.fixture
+def secrets(monkeypatch) -> Iterator[Secrets]:
+    found = Secrets()
+    monkeypatch.setenv("TOKEN_SECRET_ARN", "any")
+    monkeypatch.setattr("boto3.client", lambda _: found)
+    monkeypatch.setattr(environment, "contract", lambda: contracts.load("flights"))
+    monkeypatch.setattr(environment, "time_zone", lambda: ZoneInfo("America/New_York"))
+    environment.close()
+    yield found
+    environment.close()
+
+
+def test_warm_function_reads_the_keys_again_before_they_are_old(secrets, monkeypatch) -> None:
+    times = iter([0, 299, 300, 301, 302])
+    monkeypatch.setattr(environment.time, "time", lambda: next(times))
+    first = environment.door()
+    assert environment.door() is first
+    assert secrets.asked == 1
+    assert environment.door() is first, "the same version: the remembered digests stay"
+    assert secrets.asked == 2
+
+
+def test_warm_function_gives_up_a_destroyed_key(secrets, monkeypatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(environment.time, "time", lambda: now[0])
+    before = environment.door()["flights"].read(FLIGHT)["tailnum"]
+    keys = any_keys()
+    kept = {epoch: key for epoch, key in keys.epochs.items() if epoch != "2013"}
+    secrets.rotate(keys._replace(epochs=kept, destroyed=("2013",)), "v2")
+    assert environment.door()["flights"].read(FLIGHT)["tailnum"] == before
+    now[0] = environment.KEYS_SECONDS
+    with pytest.raises(InvalidRecordError, match="the key of its epoch was destroyed"):
+        environment.door()["flights"].read(FLIGHT)
+
+
+def test_clock_that_was_put_back_makes_no_key_immortal(secrets, monkeypatch) -> None:
+    times = iter([1_000.0, 500.0, 500.0])
+    monkeypatch.setattr(environment.time, "time", lambda: next(times))
+    environment.door()
+    environment.door()
+    assert secrets.asked == 2
+
+
+def test_function_without_keys_fails_and_no_record_does(secrets) -> None:
+    secrets.rotate(token_keys.TokenKeys({}), "v2")
+    with pytest.raises(token_keys.TokenKeysError, match="its first rotation"):
+        module.handler({"records": event(envelope())}, None)
 
 
 def test_import_of_the_handler_leaves_boto3_out() -> None:
