@@ -3,5 +3,6 @@
 import sys
 from pathlib import Path
 
-# The report measures frozen models with the code that the jobs run; its root is not a package of ours.
-sys.path.append(str(Path(__file__).resolve().parents[1] / "sagemaker_jobs"))
+# The report measures frozen models with the code that the jobs run, and epochs are those of the door; neither
+# root is a package of ours.
+sys.path += [str(Path(__file__).resolve().parents[1] / root) for root in ("sagemaker_jobs", "lambda")]

@@ -59,15 +59,32 @@ class Analyst:
 
     def curated_rows(self, table: str) -> int:
         """Rows that the catalogue's partitions of a curated table hold now."""
+        return sum(
+            pq.ParquetFile(io.BytesIO(body)).metadata.num_rows
+            for partition in self._partitions(table)
+            for body in self._files(partition["StorageDescriptor"]["Location"])
+        )
+
+    def curated(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
+        """Those rows themselves, of these columns."""
+        rows: list[dict[str, Any]] = []
+        for partition in self._partitions(table):
+            for body in self._files(partition["StorageDescriptor"]["Location"]):
+                rows += pq.read_table(io.BytesIO(body), columns=columns).to_pylist()
+        return rows
+
+    def feature_months(self) -> list[str]:
+        return sorted(partition["Values"][0] for partition in self._partitions("features"))
+
+    def feature_columns(self, month: str, columns: list[str]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._month(month, columns).to_pylist()
+        return rows
+
+    def _partitions(self, table: str) -> list[dict[str, Any]]:
         pages = self._glue.get_paginator("get_partitions").paginate(
             DatabaseName=self._outputs["DatabaseName"], TableName=table
         )
-        return sum(
-            pq.ParquetFile(io.BytesIO(body)).metadata.num_rows
-            for page in pages
-            for partition in page["Partitions"]
-            for body in self._files(partition["StorageDescriptor"]["Location"])
-        )
+        return [partition for page in pages for partition in page["Partitions"]]
 
     def set_aside(self, table: str) -> Counter[str]:
         """Reason -> records in quarantine; a file set aside whole counts once, under its own reason."""

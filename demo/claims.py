@@ -158,6 +158,54 @@ def nothing_failed_unseen(evidence: Evidence) -> Claim:
     )
 
 
+def tokens_join_across_rotations(evidence: Evidence) -> Claim:
+    """A rotation that changed a key would give the same person a second token."""
+    told = evidence["privacy"]
+    wrong = [
+        f"{each['table']}.{each['column']}: {each['identifiers']} identifiers, {each['tokens']} tokens"
+        for each in told["tokens"]
+        if each["tokens"] != each["identifiers"]
+    ]
+    count = len(told["rotations"])
+    return Claim(
+        title="Token keys were rotated while records came in, and every identifier kept its one token",
+        holds=count >= 2 and bool(told["tokens"]) and not wrong,
+        found="; ".join(wrong)
+        or f"{count} rotations; "
+        + ", ".join(f"{each['table']}.{each['column']}: {each['tokens']:,}" for each in told["tokens"]),
+    )
+
+
+def nobody_is_one_of_few(evidence: Evidence) -> Claim:
+    """Where the contract has small classes suppressed, none may be left; elsewhere they are told."""
+    measured = evidence["privacy"]["anonymity"]
+    wrong = [each for each in measured if each["below"] == "suppress" and each["rows_below"]]
+    promised = [each for each in measured if each["below"] == "suppress" and each["rows"] > each["untold"]]
+    return Claim(
+        title="Whatever describes somebody in the curated tables describes at least k of them alike",
+        holds=bool(promised) and not wrong,
+        found="; ".join(
+            f"{each['table']}: smallest class {each['smallest']} of {each['classes']} (k {each['wanted']}), "
+            f"{each['share_below']:.1%} of rows below, {each['untold']} of {each['rows']} rows tell nothing"
+            for each in measured
+        )
+        or "nothing was measured",
+    )
+
+
+def nobody_is_in_the_clear(evidence: Evidence) -> Claim:
+    """Also that the search finds anything: the values must be where they are allowed to be."""
+    told = evidence["privacy"]["search"]
+    places = ", ".join(f"{each['place']} ({each['values']})" for each in told["forbidden"])
+    return Claim(
+        title="No identifier is in the clear behind the door: objects, logs, metrics, messages, errors",
+        holds=told["values"] > 0 and not told["forbidden"] and bool(told["allowed"]),
+        found=places[:1_000]
+        or f"{told['values']:,} values looked for in {told['bytes'] / 1e6:,.0f} MB; found in "
+        f"{len(told['allowed'])} places before the door and nowhere else",
+    )
+
+
 BULK = "Scores of a whole month in bulk are those that the endpoint gave"
 CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
     nothing_is_lost,
@@ -171,4 +219,7 @@ CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
     challenger_is_promoted,
     bad_model_is_refused,
     nothing_failed_unseen,
+    tokens_join_across_rotations,
+    nobody_is_one_of_few,
+    nobody_is_in_the_clear,
 )

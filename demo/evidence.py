@@ -18,6 +18,7 @@ import numpy as np
 from tabular import contract as agreement
 from tabular import frame, metrics, models, rules
 
+from demo import privacy
 from demo.analyst import WHOLE_FILE, Analyst
 from demo.operator import Operator
 from demo.story import Sent, Story
@@ -57,6 +58,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
         "training": story.operator.training(),
         "bulk": told.bulk,
         "ingest": ingest,
+        "privacy": privacy.gather(story),
         "executions": executions,
         "roles": story.account.ask("roles"),
         "denied": denied,

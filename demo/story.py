@@ -6,6 +6,7 @@ report shows.
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from shared.epochs import epoch_of
 
 from demo.account import Account
 from demo.actors import ActorError, Answer, Client, Producer, Uploader
@@ -64,10 +66,10 @@ class Sent:
     in_refused_files: int = 0
     keys: set[int] = field(default_factory=set)
 
-    def add(self, rows: list[Row], key: list[str]) -> None:
-        """Good records; copies are those whose key was sent before."""
+    def add(self, rows: list[Row], key: list[str], epoch: str = "") -> None:
+        """Good records; copies are those whose key was sent before, of a dimension in the same epoch."""
         before = len(self.keys)
-        self.keys.update(hash(tuple(row.get(name) for name in key)) for row in rows)
+        self.keys.update(hash((epoch, *(row.get(name) for name in key))) for row in rows)
         self.records += len(rows)
         self.copies += len(rows) - (len(self.keys) - before)
 
@@ -79,6 +81,8 @@ class Told:
     chapters: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     sent: dict[str, Sent] = field(default_factory=dict)
+    # (table, column) -> direct identifiers as they were sent in good records, each with its epoch
+    identifiers: dict[tuple[str, str], set[tuple[str, str]]] = field(default_factory=dict)
     answers: dict[str, list[Answer]] = field(default_factory=dict)
     seen_at: dict[str, str] = field(default_factory=dict)
     meant_denials: list[tuple[str, str, str]] = field(default_factory=list)  # role, action, why it was tried
@@ -143,23 +147,30 @@ class Story:
     # -- chapters
 
     def _dimensions_arrive(self) -> None:
+        grain = self.contract["token_epochs"]["grain"]
+        epochs = sorted({epoch_of(f"{month}-01", grain) for month in self.plot.months})
         for table, rows in self.source.dimensions.items():
-            self.uploader.upload_csv(table, "all", rows)
-            self._sent(table).add(rows, self.producer.keys[table])
+            for epoch in epochs if self._identifying(table) else [""]:
+                self.uploader.upload_csv(table, f"epoch={epoch}/all" if epoch else "all", rows)
+                self._sent(table).add(rows, self.producer.keys[table], epoch)
+                self._note_identifiers(table, rows, epoch)
 
     def _month_arrives(self, month: str) -> None:
         """Streamed tables record by record, the others as a file each; both are filed before this ends."""
         kept = self._share(month)
+        epoch = epoch_of(f"{month}-01", self.contract["token_epochs"]["grain"])
         for table in self.source.streamed:
             rows = self._slice(table, self.source.month(table, month), kept)
             with self._bar(f"{month} {table} on the stream", len(rows)) as advance:
                 self.producer.send(table, rows, advance)
             self._sent(table).add(rows, self.producer.keys[table])
+            self._note_identifiers(table, rows, epoch)
         for table in self.source.landed:
             rows = self._slice(table, self.source.month(table, month), kept)
             if rows:
                 self.uploader.upload_csv(table, month, rows)
                 self._sent(table).add(rows, self.producer.keys[table])
+                self._note_identifiers(table, rows, epoch)
         self.account.ask("flush")
         self.account.settle()
 
@@ -180,6 +191,7 @@ class Story:
         self.uploader.upload_csv(table, "some-rows-poisoned", few)
         self.uploader.upload_csv(table, "poisoned", all_of_it)
         self.producer.send_raw([b"\xff\xfe not text", b'{"table": "nowhere", "record": {}}', b"[1, 2"])
+        self._bad_events(month)
         self.account.ask("flush")
         self.account.settle()
         after = sum(self.analyst.set_aside(table).values())
@@ -192,7 +204,21 @@ class Story:
         self._event(
             "quarantine", f"{table}: 10 rows of a file out of range, and a file of {len(rows)} bad rows whole"
         )
-        return f"10 rows and one whole file of {table} in quarantine; 3 broken stream records under errors/"
+        return (
+            f"10 rows and one whole file of {table} and a record of the stream in quarantine; "
+            "4 broken stream records under errors/"
+        )
+
+    def _bad_events(self, month: str) -> None:
+        """Two with identifiers: a value out of range, set aside with tokens, and a column nobody declared."""
+        table = self.source.streamed[0]
+        columns, key = self.contract["tables"][table]["columns"], self.producer.keys[table]
+        ranged = next(name for name, each in columns.items() if "maximum" in each and name not in key)
+        row = self.source.month(table, month)[0]
+        self.producer.send(table, [{**row, ranged: columns[ranged]["maximum"] * 1000}])
+        self._sent(table).records += 1
+        undeclared = {"table": table, "record": {**row, "undeclared": 1}}
+        self.producer.send_raw([json.dumps(undeclared).encode()])
 
     def _trespass(self) -> str:
         """Each of these has to be refused; any other refusal of the whole story is an error of the stacks."""
@@ -338,6 +364,16 @@ class Story:
             self.account.set_clock(min(when, now + timedelta(days=15)))
             self.account.settle()
         self._notice()
+
+    def _identifying(self, table: str) -> list[str]:
+        """The columns of a table that are direct identifiers."""
+        columns = self.contract["tables"][table]["columns"]
+        return [name for name, column in columns.items() if "token" in column]
+
+    def _note_identifiers(self, table: str, rows: list[Row], epoch: str) -> None:
+        for column in self._identifying(table):
+            values = {(epoch, str(row[column])) for row in rows if row.get(column) is not None}
+            self.told.identifiers.setdefault((table, column), set()).update(values)
 
     def _sent(self, table: str) -> Sent:
         return self.told.sent.setdefault(table, Sent())

@@ -21,6 +21,7 @@ PARTS = (
     "sandbox.speed",
     "sandbox.gaps",
     "sandbox.strictness",
+    "sandbox.holdings",
     "sandbox.cloudformation.api",
     *(f"sandbox.engines.{name}" for name in ENGINES),
 )

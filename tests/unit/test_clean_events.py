@@ -108,7 +108,8 @@ def test_what_describes_fewer_than_k_subjects_is_left_out_and_no_row_is(spark, t
     found = clean_people(
         spark, tmp_path, PEOPLE,
         person("tok_2024_d", 30, "york"), person("tok_2024_a", 30, "york"),
-        person("tok_2024_b", 90, "york"), person("tok_2024_c", None, "hull"), person("tok_2024_e", None, "hull"),
+        person("tok_2024_b", 90, "york"), person("tok_2024_c", None, "hull"),
+        person("tok_2024_e", None, "hull"),
     )  # fmt: skip
     assert found == [
         ("tok_2024_a", 30, "york", 1.0),

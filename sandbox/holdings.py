@@ -1,0 +1,171 @@
+"""Everything that the account holds, searched for values that must not be in it: /_sandbox/search.
+
+Not through the API, which would show what a caller may see: moto's state of every service, the engines' own,
+and the files that jobs and functions left on the account's disk. A service that is added is searched as well.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sandbox import account, control
+from sandbox.unpacked import texts
+
+_WORD = re.compile(rb"[A-Za-z0-9]+")
+_ONE_WORD = re.compile(r"[A-Za-z0-9]+")
+_AT_ONCE = 4_000_000  # bytes of small texts that are searched together
+_SHOWN = 50
+Place = tuple[str, bytes]
+
+
+class Needles:
+    """Values that are looked for as words: what stands around one may be anything but letters and digits."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        given = {value for value in values if value.strip()}
+        self._words = {value.encode() for value in given if _ONE_WORD.fullmatch(value)}
+        phrases = sorted(re.escape(value) for value in given if not _ONE_WORD.fullmatch(value))
+        bounded = rf"(?<![A-Za-z0-9])(?:{'|'.join(phrases)})(?![A-Za-z0-9])"
+        self._phrases = re.compile(bounded.encode()) if phrases else None
+        self._starts = [re.sub(r"\\(.)", r"\1", phrase).encode() for phrase in phrases]
+
+    def __len__(self) -> int:
+        return len(self._words) + len(self._starts)
+
+    def found(self, content: bytes) -> set[bytes]:
+        """The values that the content holds, packed or not."""
+        hits: set[bytes] = set()
+        for text in texts(content):
+            hits |= self._words.intersection(_WORD.findall(text))
+            if self._phrases and any(start in text for start in self._starts):
+                hits.update(self._phrases.findall(text))
+        return hits
+
+
+def search(needles: Needles, allowed: Iterable[str]) -> dict[str, Any]:
+    """Where any of the values was found; `allowed`: beginnings of the places in which it may be."""
+    allowed = tuple(allowed)
+    hits: Counter[str] = Counter()
+    looked_at: Counter[str] = Counter()
+    size = 0
+    for places in _together(_everything()):
+        joined = b"\n".join(text for _, text in places)
+        size += len(joined)
+        looked_at.update(place.split("/", 1)[0].split(":", 1)[0] for place, _ in places)
+        if needles.found(joined):
+            for place, text in places:
+                hits[place] += len(needles.found(text))
+    found = {place: count for place, count in hits.items() if count}
+    return {
+        "values": len(needles),
+        "bytes": size,
+        "places": dict(looked_at),
+        "forbidden": _shown(found, allowed, inside=False),
+        "allowed": _shown(found, allowed, inside=True),
+    }
+
+
+def _shown(found: dict[str, int], allowed: tuple[str, ...], *, inside: bool) -> list[dict[str, Any]]:
+    """Places with the number of different values, never the values."""
+    chosen = [place for place in sorted(found) if place.startswith(allowed) == inside]
+    return [{"place": place, "values": found[place]} for place in chosen[:_SHOWN]]
+
+
+def _together(places: Iterator[Place]) -> Iterator[list[Place]]:
+    """Large contents alone, small ones many at a time: most of the time is the calls' own."""
+    small: list[Place] = []
+    size = 0
+    for place, text in places:
+        if len(text) > _AT_ONCE // 8 or text[:2] in (b"\x1f\x8b", b"PK", b"PA"):
+            yield [(place, text)]
+            continue
+        small.append((place, text))
+        size += len(text)
+        if size > _AT_ONCE:
+            yield small
+            small, size = [], 0
+    if small:
+        yield small
+
+
+def _everything() -> Iterator[Place]:
+    seen: set[int] = set()
+    told: set[int] = set()
+    yield from _services(seen, told)
+    for name, module in sorted(sys.modules.items()):
+        if name.startswith("sandbox."):
+            for variable, value in list(vars(module).items()):
+                if not variable.startswith("__"):
+                    yield from _walk(value, f"{name}:{variable}", seen, told)
+    for path in sorted(account.workdir().rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            yield f"disk/{path.relative_to(account.workdir())}", path.read_bytes()
+
+
+def _services(seen: set[int], told: set[int]) -> Iterator[Place]:
+    from moto.core.base_backend import BackendDict
+
+    for backends in list(BackendDict._instances):  # type: ignore[misc]
+        for regions in list(backends.values()):
+            for backend in list(regions.values()):
+                if backends.service_name == "s3":
+                    yield from _objects(backend)
+                yield from _walk(backend, backends.service_name, seen, told)
+
+
+def _objects(backend: Any) -> Iterator[Place]:
+    """Every version of every object, with its name, its metadata and its tags in the walk over the state."""
+    for bucket in list(backend.buckets.values()):
+        for name in list(bucket.keys):
+            for version in bucket.keys.getlist(name):
+                if hasattr(version, "value"):  # else a delete marker
+                    yield f"s3://{bucket.name}/{name}", version.value
+
+
+def _walk(root: Any, place: str, seen: set[int], told: set[int]) -> Iterator[Place]:
+    """Texts and bytes below an object of moto or of the sandbox, each once."""
+    waiting = [(place, root)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, str | bytes | bytearray):
+            text = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
+            if len(text) > 2 and (digest := hash(text)) not in told:
+                told.add(digest)
+                yield place, text
+            continue
+        parts = _parts(value)
+        if parts is None or id(value) in seen:
+            continue
+        seen.add(id(value))
+        waiting += [(f"{place}/{name}"[:300], part) for name, part in parts]
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]] | None:
+    """What an object holds; None for what holds nothing of its own: numbers, functions, classes, locks."""
+    if isinstance(value, Mapping):
+        return ((str(kind), part) for key, content in list(value.items()) for kind, part in
+                ((f"{key}"[:80], content), ("key", key)))  # fmt: skip
+    if isinstance(value, list | tuple | set | frozenset) or type(value).__name__ == "deque":
+        return ((str(number), part) for number, part in enumerate(list(value)))
+    kind = type(value)
+    if isinstance(value, type) or not kind.__module__.startswith(("moto.", "sandbox.")):
+        return None
+    names = [*getattr(value, "__dict__", ())]
+    names += [name for base in kind.__mro__ for name in getattr(base, "__slots__", ()) if name != "__dict__"]
+    return ((name, getattr(value, name, None)) for name in names)
+
+
+def _route(request: dict[str, Any]) -> dict[str, Any]:
+    if not request.get("values"):
+        raise control.ControlError(
+            'no values, allowed: {"values": ["..."], "allowed": ["s3://bucket/", ...]}'
+        )
+    return search(Needles(request["values"]), request.get("allowed", ()))
+
+
+def install() -> None:
+    control.route("search", _route)
