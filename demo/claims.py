@@ -194,15 +194,15 @@ def nobody_is_one_of_few(evidence: Evidence) -> Claim:
 
 
 def nobody_is_in_the_clear(evidence: Evidence) -> Claim:
-    """Also that the search finds anything: the values must be where they are allowed to be."""
+    """Also that the search bites: it must find them in each of the places before the door."""
     told = evidence["privacy"]["search"]
     places = ", ".join(f"{each['place']} ({each['values']})" for each in told["forbidden"])
     return Claim(
         title="No identifier is in the clear behind the door: objects, logs, metrics, messages, errors",
-        holds=told["values"] > 0 and not told["forbidden"] and bool(told["allowed"]),
+        holds=bool(told["allowed"]) and all(told["allowed"].values()) and not told["forbidden"],
         found=places[:1_000]
-        or f"{told['values']:,} values looked for in {told['bytes'] / 1e6:,.0f} MB; found in "
-        f"{len(told['allowed'])} places before the door and nowhere else",
+        or f"{told['values']:,} values looked for in {told['bytes'] / 1e6:,.0f} MB, found only before the "
+        f"door: {', '.join(f'{place} ({count})' for place, count in told['allowed'].items())}",
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sandbox import account, control
-from sandbox.unpacked import texts
+from sandbox.unpacked import PACKED, texts
 
 _WORD = re.compile(rb"[A-Za-z0-9]+")
 _ONE_WORD = re.compile(r"[A-Za-z0-9]+")
@@ -46,75 +47,97 @@ class Needles:
         return hits
 
 
-def search(needles: Needles, allowed: Iterable[str]) -> dict[str, Any]:
-    """Where any of the values was found; `allowed`: beginnings of the places in which it may be."""
-    allowed = tuple(allowed)
-    hits: Counter[str] = Counter()
-    looked_at: Counter[str] = Counter()
-    size = 0
-    for places in _together(_everything()):
-        joined = b"\n".join(text for _, text in places)
-        size += len(joined)
-        looked_at.update(place.split("/", 1)[0].split(":", 1)[0] for place, _ in places)
-        if needles.found(joined):
-            for place, text in places:
-                hits[place] += len(needles.found(text))
-    found = {place: count for place, count in hits.items() if count}
-    return {
-        "values": len(needles),
-        "bytes": size,
-        "places": dict(looked_at),
-        "forbidden": _shown(found, allowed, inside=False),
-        "allowed": _shown(found, allowed, inside=True),
-    }
+class Search:
+    """`allowed`: beginnings of the places in which the values may be; a find there shows that it works."""
 
+    def __init__(self, needles: Needles, allowed: Iterable[str]) -> None:
+        self._needles, self._allowed = needles, tuple(allowed)
+        self._seen: set[int] = set()  # objects: one is held once, whoever refers to it
+        self._told: set[tuple[str, int]] = (
+            set()
+        )  # texts, by where they may be: a copy elsewhere is another one
 
-def _shown(found: dict[str, int], allowed: tuple[str, ...], *, inside: bool) -> list[dict[str, Any]]:
-    """Places with the number of different values, never the values."""
-    chosen = [place for place in sorted(found) if place.startswith(allowed) == inside]
-    return [{"place": place, "values": found[place]} for place in chosen[:_SHOWN]]
+    def run(self) -> dict[str, Any]:
+        began, size = time.monotonic(), 0
+        forbidden: Counter[str] = Counter()
+        expected: dict[str, set[bytes]] = {beginning: set() for beginning in self._allowed}
+        looked_at: Counter[str] = Counter()
+        for beginning, places in self._together(self._everything()):
+            size += sum(len(text) for _, text in places)
+            looked_at.update(place.split("/", 1)[0].split(":", 1)[0] for place, _ in places)
+            found = self._needles.found(b"\n".join(text for _, text in places))
+            if beginning:
+                expected[beginning] |= found
+            elif found:
+                for place, text in places:  # several may have one name: versions, keys and values
+                    forbidden[place] += len(self._needles.found(text))
+        return {
+            "values": len(self._needles),
+            "bytes": size,
+            "places": dict(looked_at),
+            # Numbers of different values, never the values.
+            "forbidden": [{"place": p, "values": forbidden[p]} for p in sorted(+forbidden)][:_SHOWN],
+            "allowed": {beginning: len(found) for beginning, found in expected.items()},
+            "seconds": time.monotonic() - began,
+        }
 
+    def _beginning(self, place: str) -> str:
+        return next((each for each in self._allowed if place.startswith(each)), "")
 
-def _together(places: Iterator[Place]) -> Iterator[list[Place]]:
-    """Large contents alone, small ones many at a time: most of the time is the calls' own."""
-    small: list[Place] = []
-    size = 0
-    for place, text in places:
-        if len(text) > _AT_ONCE // 8 or text[:2] in (b"\x1f\x8b", b"PK", b"PA"):
-            yield [(place, text)]
-            continue
-        small.append((place, text))
-        size += len(text)
-        if size > _AT_ONCE:
-            yield small
-            small, size = [], 0
-    if small:
-        yield small
+    def _together(self, places: Iterator[Place]) -> Iterator[tuple[str, list[Place]]]:
+        """Large and packed contents alone, small ones many at a time: most of the time is the calls' own."""
+        small: defaultdict[str, list[Place]] = defaultdict(list)
+        sizes: Counter[str] = Counter()
+        for place, text in places:
+            beginning = self._beginning(place)
+            if len(text) > _AT_ONCE // 8 or text.startswith(PACKED):
+                yield beginning, [(place, text)]
+                continue
+            small[beginning].append((place, text))
+            sizes[beginning] += len(text)
+            if sizes[beginning] > _AT_ONCE:
+                yield beginning, small.pop(beginning)
+                sizes[beginning] = 0
+        yield from small.items()
 
+    def _everything(self) -> Iterator[Place]:
+        yield from self._services()
+        for name, module in sorted(sys.modules.items()):
+            if name.startswith("sandbox.") and name != __name__:
+                for variable, value in list(vars(module).items()):
+                    if not variable.startswith("__"):
+                        yield from self._walk(value, f"{name}:{variable}")
+        for path in sorted(account.workdir().rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                yield f"disk/{path.relative_to(account.workdir())}", path.read_bytes()
 
-def _everything() -> Iterator[Place]:
-    seen: set[int] = set()
-    told: set[int] = set()
-    yield from _services(seen, told)
-    for name, module in sorted(sys.modules.items()):
-        if name.startswith("sandbox."):
-            for variable, value in list(vars(module).items()):
-                if not variable.startswith("__"):
-                    yield from _walk(value, f"{name}:{variable}", seen, told)
-    for path in sorted(account.workdir().rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            yield f"disk/{path.relative_to(account.workdir())}", path.read_bytes()
+    def _services(self) -> Iterator[Place]:
+        from moto.core.base_backend import BackendDict
 
+        for backends in list(BackendDict._instances):  # type: ignore[misc]
+            for regions in list(backends.values()):
+                for backend in list(regions.values()):
+                    if backends.service_name == "s3":
+                        yield from _objects(backend)
+                    yield from self._walk(backend, backends.service_name)
 
-def _services(seen: set[int], told: set[int]) -> Iterator[Place]:
-    from moto.core.base_backend import BackendDict
-
-    for backends in list(BackendDict._instances):  # type: ignore[misc]
-        for regions in list(backends.values()):
-            for backend in list(regions.values()):
-                if backends.service_name == "s3":
-                    yield from _objects(backend)
-                yield from _walk(backend, backends.service_name, seen, told)
+    def _walk(self, root: Any, place: str) -> Iterator[Place]:
+        """Texts and bytes below an object of moto or of the sandbox, each once."""
+        waiting = [(place, root)]
+        while waiting:
+            place, value = waiting.pop()
+            if isinstance(value, str | bytes | bytearray):
+                text = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
+                known = (self._beginning(place), hash(text))
+                if len(text) > 2 and known not in self._told:
+                    self._told.add(known)
+                    yield place, text
+                continue
+            parts = _parts(value)
+            if parts is None or id(value) in self._seen:
+                continue
+            self._seen.add(id(value))
+            waiting += [(f"{place}/{name}"[:300], part) for name, part in parts]
 
 
 def _objects(backend: Any) -> Iterator[Place]:
@@ -124,24 +147,6 @@ def _objects(backend: Any) -> Iterator[Place]:
             for version in bucket.keys.getlist(name):
                 if hasattr(version, "value"):  # else a delete marker
                     yield f"s3://{bucket.name}/{name}", version.value
-
-
-def _walk(root: Any, place: str, seen: set[int], told: set[int]) -> Iterator[Place]:
-    """Texts and bytes below an object of moto or of the sandbox, each once."""
-    waiting = [(place, root)]
-    while waiting:
-        place, value = waiting.pop()
-        if isinstance(value, str | bytes | bytearray):
-            text = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
-            if len(text) > 2 and (digest := hash(text)) not in told:
-                told.add(digest)
-                yield place, text
-            continue
-        parts = _parts(value)
-        if parts is None or id(value) in seen:
-            continue
-        seen.add(id(value))
-        waiting += [(f"{place}/{name}"[:300], part) for name, part in parts]
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]] | None:
@@ -164,7 +169,7 @@ def _route(request: dict[str, Any]) -> dict[str, Any]:
         raise control.ControlError(
             'no values, allowed: {"values": ["..."], "allowed": ["s3://bucket/", ...]}'
         )
-    return search(Needles(request["values"]), request.get("allowed", ()))
+    return Search(Needles(request["values"]), request.get("allowed", ())).run()
 
 
 def install() -> None:

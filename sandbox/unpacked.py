@@ -12,7 +12,9 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
+PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"PAR1")  # how packed contents begin; a tar has its sign further in
 _DEEPEST = 6
+_SMALLEST_PARQUET = 12  # its sign twice, and the length of what it says of itself
 _ENCODED = re.compile(rb"[A-Za-z0-9+/]{24,}={0,2}")
 
 
@@ -40,7 +42,7 @@ def _inner(content: bytes) -> Iterator[bytes] | None:
             return None  # begins like gzip, and is searched as it is
     if content[:4] == b"PK\x03\x04" and zipfile.is_zipfile(io.BytesIO(content)):
         return _zipped(content)
-    if content[:4] == content[-4:] == b"PAR1":
+    if content[:4] == content[-4:] == b"PAR1" and len(content) > _SMALLEST_PARQUET:
         return _columns(content)
     if content[257:262] == b"ustar":
         return _archived(content)
