@@ -36,15 +36,18 @@ class TokenKeys(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings, self._keys = settings, keys
-        self.secret = self._secret()
+        self.secret = self._secret(scope)
         self.rotate = self._rotate(contract, functions)
         self._schedule()
 
-    def _secret(self) -> secretsmanager.CfnSecret:
-        """L1: the L2 adds `kms:GenerateDataKey*` for the whole account to the key's policy."""
+    def _secret(self, scope: Construct) -> secretsmanager.CfnSecret:
+        """L1: the L2 adds `kms:GenerateDataKey*` for the whole account to the key's policy.
+
+        In `scope`, under the name that it has had: another name would be another secret, without the keys.
+        """
         secret = secretsmanager.CfnSecret(
-            self,
-            "Secret",
+            scope,
+            "TokenKey",
             description="Keyed hashes that turn direct identifiers into tokens, one for each epoch",
             # The generated part is of no use; without one CloudFormation would want the text in the template.
             generate_secret_string=secretsmanager.CfnSecret.GenerateSecretStringProperty(

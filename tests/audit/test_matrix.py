@@ -840,11 +840,11 @@ def test_only_the_loop_changes_the_champion_and_the_registry(rows: Matrix) -> No
     assert who(rows, "write", "Model/Evaluate/Group", "*") == loop
 
 
-def test_only_ingest_reads_the_token_key(rows: Matrix) -> None:
-    assert who(rows, "read", "Data/Ingest/TokenKey") == {
-        "Data/Ingest/CheckFileRole",
-        "Data/Ingest/CheckRecordsRole",
-    }
+def test_only_ingest_reads_the_token_keys_and_only_their_rotation_writes_them(rows: Matrix) -> None:
+    rotation = {"Data/Ingest/TokenKeys/RotateRole"}
+    doors = {"Data/Ingest/CheckFileRole", "Data/Ingest/CheckRecordsRole"}
+    assert who(rows, "read", "Data/Ingest/TokenKey") == doors | rotation
+    assert who(rows, "write", "Data/Ingest/TokenKey") == rotation
 
 
 def test_models_are_written_from_inside_only(rows: Matrix) -> None:

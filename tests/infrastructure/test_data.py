@@ -81,7 +81,9 @@ def test_dropped_file_reaches_the_function_or_the_dead_letter_queue(assembly: As
 def test_concurrency_is_reserved_in_production_only(production: Assembly, sandbox: Assembly) -> None:
     """A new account has ten, of which none can be reserved."""
     in_data = [f for n, f in production.resources("AWS::Lambda::Function").items() if n.startswith("Data/")]
-    assert {function.get("ReservedConcurrentExecutions") for function in in_data} == {50}
+    assert {function.get("ReservedConcurrentExecutions") for function in in_data} == {50, 1}
+    [rotation] = [f for f in in_data if f.get("ReservedConcurrentExecutions") == 1]
+    assert rotation["Handler"] == "rotate_token_keys.handler.handler", "one rotation at a time"
     every = sandbox.resources("AWS::Lambda::Function").values()
     assert {function.get("ReservedConcurrentExecutions") for function in every} == {None}
 
