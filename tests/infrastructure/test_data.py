@@ -4,10 +4,14 @@ nothing.
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from shared import token_keys
+from shared.tokens import Tokens
 
 import contracts
 from stacks.data.queries import queries
@@ -86,6 +90,41 @@ def test_concurrency_is_reserved_in_production_only(production: Assembly, sandbo
     assert rotation["Handler"] == "rotate_token_keys.handler.handler", "one rotation at a time"
     every = sandbox.resources("AWS::Lambda::Function").values()
     assert {function.get("ReservedConcurrentExecutions") for function in every} == {None}
+
+
+def test_token_keys_are_rotated_by_a_function_that_serves_this_secret_only(assembly: Assembly) -> None:
+    [(secret_id, secret)] = assembly.resources("AWS::SecretsManager::Secret").items()
+    [schedule] = assembly.resources("AWS::SecretsManager::RotationSchedule").values()
+    reference = {"Ref": secret_id.removeprefix("Data/")}
+    assert schedule["SecretId"] == reference
+    assert 1 <= schedule["RotationRules"]["AutomaticallyAfterDays"] <= 90
+    assert "KmsKeyId" in secret
+    [permission] = [
+        each
+        for each in assembly.resources("AWS::Lambda::Permission").values()
+        if each["Principal"] == "secretsmanager.amazonaws.com"
+    ]
+    assert permission["SourceArn"] == reference
+    assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
+    assert permission["FunctionName"] == schedule["RotationLambdaARN"]
+
+
+def test_first_rotation_waits_for_what_it_needs(assembly: Assembly) -> None:
+    """It begins as soon as there is a schedule: the function's policy and its permission must be there."""
+    resources = assembly.templates["Data"]["Resources"]
+    [schedule] = [r for r in resources.values() if r["Type"] == "AWS::SecretsManager::RotationSchedule"]
+    awaited = {resources[name]["Type"] for name in schedule["DependsOn"]}
+    assert "AWS::Lambda::Permission" in awaited
+    assert awaited & {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::Role"}
+
+
+def test_secret_as_it_is_made_lets_no_record_pass(assembly: Assembly) -> None:
+    [secret] = assembly.resources("AWS::SecretsManager::Secret").values()
+    rule = secret["GenerateSecretString"]
+    made = json.loads(rule["SecretStringTemplate"]) | {rule["GenerateStringKey"]: "x" * 32}
+    keys = token_keys.parse(json.dumps(made))
+    with pytest.raises(token_keys.TokenKeysError, match="first rotation"):
+        Tokens(keys, "year", datetime.now(UTC))
 
 
 @pytest.mark.parametrize("name", ["flights", "diabetes"])

@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 import contracts
-from demo import deploying, evidence
+from demo import claims, deploying, evidence, privacy
 from demo.account import Account
 from demo.source import Source
 from demo.story import Plot, Story
@@ -55,9 +55,13 @@ def quality_alarms(found: dict[str, Any]) -> list[dict[str, Any]]:
 def test_without_drift_nothing_is_retrained(sandbox: Assembly, tmp_path: Path) -> None:
     with told(sandbox.directory, tmp_path, date(2013, 6, 1), Repeated) as story:
         found = evidence.gather(story, {"seconds": 0.0, "colophon": ""})
+        planted = after_planting(story)
         said, decision = go_on_from_the_champion(story, "2013-06-01")
     assert quality_alarms(found) == []
     assert drift_runs(found) == []
+    private = {claim.title: claim for claim in (check(found) for check in claims.CLAIMS[-3:])}
+    assert [(title, claim.found) for title, claim in private.items() if not claim.holds] == []
+    assert [place.split("/")[0] for place in planted] == ["logs", "sqs"], "the search bites"
     # Not for want of a judgement: a trained champion served the last month, and its labels were compared.
     last = found["months"][-1]
     assert last["champion"] != "rule baseline"
@@ -67,6 +71,18 @@ def test_without_drift_nothing_is_retrained(sandbox: Assembly, tmp_path: Path) -
     assert f"goes on from {last['champion']}: " in said
     assert decision is not None
     assert decision["reason"]
+
+
+def after_planting(story: Story) -> list[str]:
+    """Where the search finds an identifier that a careless function logged, and sent to a queue."""
+    value = min(value for sent in story.told.identifiers.values() for _, value in sent)
+    logs, sqs = story.account.site.client("logs"), story.account.site.client("sqs")
+    logs.create_log_group(logGroupName="careless")
+    logs.create_log_stream(logGroupName="careless", logStreamName="s")
+    event = {"timestamp": int(story.account.now().timestamp() * 1000), "message": f"refused: {value}"}
+    logs.put_log_events(logGroupName="careless", logStreamName="s", logEvents=[event])
+    sqs.send_message(QueueUrl=sqs.create_queue(QueueName="careless")["QueueUrl"], MessageBody=f"see {value}")
+    return sorted(each["place"] for each in privacy.search(story)["forbidden"])
 
 
 def go_on_from_the_champion(story: Story, through: str) -> tuple[str, dict[str, Any] | None]:

@@ -37,6 +37,29 @@ def good() -> dict[str, Any]:
         "executions": [execution, {**execution, "name": "e2", "trigger": "drift", "failures": []}],
         "months": [{"month": "2024-01", "requests": 10, "variants": variants}],
         "failures": [],
+        "privacy": {
+            "rotations": ["1", "2"],
+            "tokens": [{"table": "events", "column": "person", "identifiers": 5, "tokens": 5}],
+            "anonymity": [
+                {
+                    "table": "people",
+                    "below": "suppress",
+                    "wanted": 5,
+                    "smallest": 5,
+                    "classes": 2,
+                    "rows": 12,
+                    "untold": 2,
+                    "rows_below": 0,
+                    "share_below": 0.0,
+                }
+            ],
+            "search": {
+                "values": 5,
+                "bytes": 1e6,
+                "forbidden": [],
+                "allowed": {"s3://landing/": 5, "kinesis/": 4},
+            },
+        },
         "bulk": {"rows": 10, "largest_difference": 0.0},
         "events": [{"kind": "alarm", "text": "mlref-sandbox monitor: model got worse: ..."}],
         "runs": [
@@ -150,6 +173,52 @@ def put(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
             claims.nothing_failed_unseen,
             put("failures", value=[{"name": "rule", "message": "no target"}]),
             id="a rule did not reach its target",
+        ),
+        pytest.param(
+            claims.tokens_join_across_rotations,
+            put("privacy", "tokens", 0, "tokens", value=6),
+            id="somebody has two tokens",
+        ),
+        pytest.param(
+            claims.tokens_join_across_rotations,
+            put("privacy", "tokens", 0, "tokens", value=4),
+            id="two have one token",
+        ),
+        pytest.param(
+            claims.tokens_join_across_rotations,
+            put("privacy", "rotations", value=["1"]),
+            id="no rotation since",
+        ),
+        pytest.param(
+            claims.tokens_join_across_rotations, put("privacy", "tokens", value=[]), id="no identifier at all"
+        ),
+        pytest.param(
+            claims.nobody_is_one_of_few,
+            put("privacy", "anonymity", 0, "rows_below", value=1),
+            id="one of few",
+        ),
+        pytest.param(
+            claims.nobody_is_one_of_few, put("privacy", "anonymity", value=[]), id="nothing measured"
+        ),
+        pytest.param(
+            claims.nobody_is_one_of_few,
+            put("privacy", "anonymity", 0, "untold", value=12),
+            id="everything was left out",
+        ),
+        pytest.param(
+            claims.nobody_is_in_the_clear,
+            put("privacy", "search", "forbidden", value=[{"place": "logs/x", "values": 1}]),
+            id="one in a log",
+        ),
+        pytest.param(
+            claims.nobody_is_in_the_clear,
+            put("privacy", "search", "allowed", "kinesis/", value=0),
+            id="not found where it is: the search does not work",
+        ),
+        pytest.param(
+            claims.nobody_is_in_the_clear,
+            put("privacy", "search", "allowed", value={}),
+            id="looked for nowhere",
         ),
         pytest.param(
             claims.drift_starts_a_retraining,
