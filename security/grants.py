@@ -8,7 +8,7 @@ No `sid`: a helper may be called twice on one role, and a repeated sid is an inv
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -106,9 +106,16 @@ def use_key(
     allow(role, actions, [key.key_arn], conditions=conditions)
 
 
-def read_secret(role: iam.Role, secret: secretsmanager.CfnSecret, key: kms.IKey) -> None:
-    arn = secret.ref
-    allow(role, ["secretsmanager:GetSecretValue"], [arn])
+def read_secret(
+    role: iam.Role,
+    secret: secretsmanager.CfnSecret,
+    key: kms.IKey,
+    *,
+    stages: Sequence[str] = ("AWSCURRENT",),
+) -> None:
+    """Only by these labels, which the request has to name: a version without one stays closed."""
+    arn, labelled = secret.ref, {"StringEquals": {"secretsmanager:VersionStage": list(stages)}}
+    allow(role, ["secretsmanager:GetSecretValue"], [arn], conditions=labelled)
     use_key(role, key, ["kms:Decrypt"], through="secretsmanager", context={"SecretARN": arn})
 
 

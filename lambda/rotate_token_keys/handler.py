@@ -58,8 +58,8 @@ def _test(secret: str, version: str, _: dict[str, list[str]]) -> None:
 def _finish(secret: str, version: str, stages: dict[str, list[str]]) -> None:
     _test(secret, version, stages)  # what is not sound never becomes current, whoever calls
     before = next(name for name, labels in stages.items() if CURRENT in labels)
-    destroyed = {*token_keys.parse(_value(secret, VersionId=version)).destroyed}
-    destroyed -= {*_present(secret).destroyed}
+    pending = token_keys.parse(_value(secret, VersionId=version, VersionStage=PENDING))
+    destroyed = {*pending.destroyed} - {*_present(secret).destroyed}
     move = client("secretsmanager").update_secret_version_stage
     move(SecretId=secret, VersionStage=CURRENT, MoveToVersionId=version, RemoveFromVersionId=before)
     move(SecretId=secret, VersionStage=PENDING, RemoveFromVersionId=version)

@@ -54,7 +54,10 @@ def _opened(before: Door | None) -> Door:
     import boto3  # noqa: PLC0415
 
     looked_at = time.time()
-    secret = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["TOKEN_SECRET_ARN"])
+    secret = boto3.client("secretsmanager").get_secret_value(
+        SecretId=os.environ["TOKEN_SECRET_ARN"],
+        VersionStage="AWSCURRENT",  # the role may read this one only, and has to say so
+    )
     if before is not None and before.version == secret["VersionId"]:
         return before._replace(looked_at=looked_at)
     keys = token_keys.parse(secret["SecretString"])

@@ -17,7 +17,8 @@ from security.functions import FunctionPlatform, ScopedFunction
 from security.keys import KeyRing
 from settings import Settings
 
-# Until the first rotation, which begins with the schedule: no record passes the door with this.
+# Until the first rotation, which begins with the schedule: no record passes the door with this. It must never
+# change: CloudFormation would write the new text into the secret, and the keys would be gone.
 EMPTY = {"format": 1, "epochs": {}, "destroyed": [], "seals": []}
 
 
@@ -74,7 +75,7 @@ class TokenKeys(Construct):
             reserved_concurrency=1 if self._settings.ingest.reserved_concurrency else None,
         )
         role, secret = function.scoped_role, self.secret.ref
-        grants.read_secret(role, self.secret, self._keys.secrets)
+        grants.read_secret(role, self.secret, self._keys.secrets, stages=["AWSCURRENT", "AWSPENDING"])
         writing = ["DescribeSecret", "PutSecretValue", "UpdateSecretVersionStage"]
         grants.allow(role, [f"secretsmanager:{action}" for action in writing], [secret])
         grants.use_key(

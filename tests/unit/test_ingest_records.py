@@ -212,7 +212,7 @@ class Secrets:
     def rotate(self, keys: token_keys.TokenKeys, version: str) -> None:
         self.value = {"SecretString": token_keys.text(keys), "VersionId": version}
 
-    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: ARG002
+    def get_secret_value(self, *, SecretId: str, VersionStage: str) -> dict[str, str]:  # noqa: ARG002
         self.asked += 1
         return self.value
 
