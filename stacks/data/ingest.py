@@ -49,6 +49,7 @@ class Ingest(Construct):
             self, "TokenKeys", settings=settings, contract=contract, keys=keys, functions=functions
         )
         self.stream = self._stream()
+        self.rotate_keys = self.token_keys.rotate
         self.check_records = self._check_records()
         self.check_file = self._check_file()
         self.redrive = self._redrive()

@@ -23,6 +23,7 @@ def functions_of(ingest: Ingest) -> dict[str, ScopedFunction]:
         "check of records": ingest.check_records,
         "check of files": ingest.check_file,
         "redrive": ingest.redrive,
+        "rotation of token keys": ingest.rotate_keys,
     }
 
 
