@@ -233,6 +233,42 @@ def test_superseded_versions_and_broken_uploads_go_away_everywhere(assembly: Ass
         assert any("NoncurrentVersionExpiration" in rule for rule in rules), name
 
 
+def lifecycle(assembly: Assembly, bucket: str) -> list[tuple[str, dict[str, Any]]]:
+    """Prefix and rule of each lifecycle rule of a bucket of the lake; "" is the whole bucket."""
+    [found] = [
+        each["LifecycleConfiguration"]["Rules"]
+        for name, each in assembly.resources("AWS::S3::Bucket").items()
+        if name.startswith(f"Data/Lake{bucket}")
+    ]
+    return [(rule.get("Prefix", ""), rule) for rule in found]
+
+
+def moves(assembly: Assembly, bucket: str) -> dict[str, list[tuple[str, int]]]:
+    """Prefix -> storage classes, with the days after which objects move there."""
+    return {
+        prefix: [(each["StorageClass"], each["TransitionInDays"]) for each in rule["Transitions"]]
+        for prefix, rule in lifecycle(assembly, bucket)
+        if "Transitions" in rule
+    }
+
+
+@pytest.mark.parametrize("bucket", ["Raw", "Curated", "Features"])
+def test_zones_that_stay_move_to_a_cheaper_class_in_production(
+    production: Any, sandbox: Any, bucket: str
+) -> None:
+    assert moves(production, bucket) == {f"{bucket.lower()}/": [("STANDARD_IA", 90)]}
+    assert moves(sandbox, bucket) == {}
+
+
+def test_checkpoints_go_and_runs_stay(production: Any) -> None:
+    ends = {
+        prefix: rule["ExpirationInDays"]
+        for prefix, rule in lifecycle(production, "Models")
+        if "ExpirationInDays" in rule
+    }
+    assert ends == {"checkpoints/": 30}
+
+
 def test_people_find_their_roles_and_places_in_the_outputs(assembly: Assembly) -> None:
     assert {"AnalystRoleArn", "LandingBucketName", "ProducerRoleArn", "StreamName", "UploaderRoleArn"} <= set(
         assembly.templates["Data"]["Outputs"]
