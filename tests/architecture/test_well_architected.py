@@ -17,8 +17,8 @@ from audit.rules.frameworks import FRAMEWORKS
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs/well-architected.md").read_text(encoding="utf-8")
 [LENS] = [each for each in FRAMEWORKS if each.name.endswith("Machine Learning Lens")]
-# Practices of each question in the edition of 19 November 2025, BP01 to the number. Source: the pages of the
-# practices, read in github.com/aws-samples/sample-well-architected-skills-and-steering at 4b58ba0 (August 2026).
+# Practices of each question in the edition of 19 November 2025, BP01 to the number. Read in the
+# state of August 2026 in github.com/aws-samples/sample-well-architected-skills-and-steering at 4b58ba0.
 PILLARS = {
     "Operational excellence": {
         "MLOPS01": 3,
