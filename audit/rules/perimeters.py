@@ -45,6 +45,14 @@ def _anyone_trusted(templates: Templates) -> Iterator[Hit]:
             )
 
 
+def _calls_for_any(templates: Templates) -> Iterator[Hit]:
+    for permission in templates.of("AWS::Lambda::Permission"):
+        caller = permission.get("Principal")
+        is_service = isinstance(caller, str) and ".amazonaws." in caller
+        if is_service and not permission.get("SourceArn"):
+            yield Hit(resource=permission, message=f"lets {caller} call for any resource; give SourceArn")
+
+
 def _any_resource(templates: Templates) -> Iterator[Hit]:
     """But of functions and models: their names are made up after their role, so naming them is a circle."""
     circular = {str(each.get("Role")) for each in templates.of("AWS::Lambda::Function")}
@@ -286,4 +294,14 @@ NARROW_WAY = Rule(
     fix="List the actions that units in the VPC call, and the resources of the deployment.",
     controls=("NIST AC-4", "NIST AC-6"),
     find=_wide_way,
+)
+CALLER_NAMED = Rule(
+    id="ML-IAM-17",
+    title="A service calls a function for a named resource only",
+    severity=Severity.MEDIUM,
+    rationale="Without it the service calls the function for whoever has a resource of that kind in the "
+    "account, or in any account where SourceAccount is missing too.",
+    fix="Give the permission the SourceArn of the resource for which the service calls.",
+    controls=("NIST AC-3",),
+    find=_calls_for_any,
 )

@@ -185,7 +185,7 @@ def test_gaps_that_settings_and_grants_leave_are_still_there() -> None:
         pytest.param("read | bucket Data/Lake/Landing: landing/* |", 1, id="threat 7: landing files"),
         pytest.param("read | bucket Data/Lake/Raw: errors/* |", 1, id="threat 7: errors"),
         pytest.param("read | bucket Data/Lake/Raw: redriven/* |", 0, id="threat 7: sent again"),
-        pytest.param("read | secret Data/Ingest/TokenKey |", 2, id="threat 8: the key of tokens"),
+        pytest.param("read | secret Data/Ingest/TokenKey |", 3, id="threat 8: the key of tokens"),
         pytest.param("invoke | endpoint Operations/Deploy/Endpoint |", 1, id="threat 10: the endpoint"),
         pytest.param("write | endpoint Operations/Deploy/Endpoint |", 1, id="threat 11: what is served"),
         pytest.param("write | parameter Operations/Deploy/Champion |", 1, id="threat 11: the champion"),

@@ -460,6 +460,14 @@ FOLLOWING = {
 PARAMETER = one("AWS::SSM::Parameter", Name="/champion", Value="none yet", Type="String")
 SECRET = one("AWS::SecretsManager::Secret", KmsKeyId=KEY)
 EVENTS = one("AWS::Events::Rule", Targets=[{"Id": "T", "Arn": "a", "DeadLetterConfig": {"Arn": "q"}}])
+PERMISSION = one(
+    "AWS::Lambda::Permission",
+    Action="lambda:InvokeFunction",
+    FunctionName="f",
+    Principal="s3.amazonaws.com",
+    SourceArn="arn:aws:s3:::b",
+    SourceAccount="123456789012",
+)
 SCHEDULE = one("AWS::Scheduler::Schedule", Target={"Arn": "a", "DeadLetterConfig": {"Arn": "q"}})
 DEAD = {
     "X": resource("AWS::SQS::Queue", KmsMasterKeyId=KEY, MessageRetentionPeriod=1_209_600),
@@ -661,6 +669,7 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-DDB-02": (but(TABLE, "X.Properties.PointInTimeRecoverySpecification"), TABLE),
     "ML-SEC-01": (but(PARAMETER, "X.Properties.Name", "/database/password"), PARAMETER),
     "ML-SEC-02": (but(SECRET, "X.Properties.KmsKeyId"), SECRET),
+    "ML-IAM-17": (but(PERMISSION, "X.Properties.SourceArn"), PERMISSION),
     "ML-EVB-01": (but(EVENTS, "X.Properties.Targets.0.DeadLetterConfig"), EVENTS),
     "ML-EVB-02": (but(SCHEDULE, "X.Properties.Target.DeadLetterConfig"), SCHEDULE),
     "ML-EVB-03": (
