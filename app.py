@@ -96,10 +96,19 @@ def check(app: cdk.App, profile: str = "") -> None:
     )
 
 
+def chosen(app: cdk.App) -> Settings:
+    """The profile that the command line names, paused with `-c paused=true`."""
+    settings = settings_for(app.node.get_context("profile"))
+    said = app.node.try_get_context("paused") or "false"
+    if said not in ("true", "false"):
+        raise ValueError(f"-c paused must be true or false, got {said!r}: leave it out to deploy everything")
+    return settings.paused() if said == "true" else settings
+
+
 def main() -> None:
     gc.disable()  # nothing is thrown away before the end; looking for it costs a tenth of the time
     app = start()
-    settings = settings_for(app.node.get_context("profile"))
+    settings = chosen(app)
     build(app, settings, contracts.load(app.node.get_context("contract")))
     check(app, settings.profile)
     app.synth()

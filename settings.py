@@ -7,7 +7,7 @@ means that the feature is off, or that AWS decides.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 PROJECT = "mlref"
@@ -188,6 +188,11 @@ class MonitorSettings:
     schedule: str  # EventBridge Scheduler expression, UTC; days after the refresh, when late labels are in
     latency_ms: int  # p99 of the model, above which the alarm rings
     emails: tuple[str, ...]  # who is told; each address confirms the subscription
+    budget_usd: int | None  # a month, of all that carries the tag `project`; None: no budget
+
+    def __post_init__(self) -> None:
+        if self.budget_usd is not None:
+            within(self, "budget_usd", 1, 1_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +221,14 @@ class Settings:
     deploy: DeploySettings
     monitor: MonitorSettings
     retrain: RetrainSettings
+    # Without what is paid for existing and can be made again: interface endpoints, the model's endpoint, the
+    # dashboard. docs/decisions/0053-pause.md
+    is_paused: bool = False
+
+    def paused(self) -> Settings:
+        """Nothing starts by itself, as nothing that it would need is there."""
+        idle = replace(self.retrain, is_scheduled=False, retrains_on_drift=False)
+        return replace(self, is_paused=True, retrain=idle)
 
     @property
     def prefix(self) -> str:
@@ -292,7 +305,11 @@ SANDBOX = Settings(
         capture_percent=100,
     ),
     monitor=MonitorSettings(
-        instance_type="ml.m5.large", schedule="cron(0 6 6 * ? *)", latency_ms=100, emails=()
+        instance_type="ml.m5.large",
+        schedule="cron(0 6 6 * ? *)",
+        latency_ms=100,
+        emails=(),
+        budget_usd=200,
     ),
     retrain=RetrainSettings(
         is_scheduled=True,
@@ -356,7 +373,11 @@ PRODUCTION = Settings(
         capture_percent=100,
     ),
     monitor=MonitorSettings(
-        instance_type="ml.m5.xlarge", schedule="cron(0 6 6 * ? *)", latency_ms=50, emails=()
+        instance_type="ml.m5.xlarge",
+        schedule="cron(0 6 6 * ? *)",
+        latency_ms=50,
+        emails=(),
+        budget_usd=500,
     ),
     retrain=RetrainSettings(
         is_scheduled=True,

@@ -14,6 +14,7 @@ from constructs import Construct
 # Asked for once: each is a call to the CDK's Node process, and arn() is used in hundreds of places.
 PARTITION, REGION, ACCOUNT = Aws.PARTITION, Aws.REGION, Aws.ACCOUNT_ID
 ROLE_ARN = f"arn:{PARTITION}:iam::{ACCOUNT}:role"
+BUDGETS = f"arn:{PARTITION}:budgets::{ACCOUNT}:*"  # the source that AWS Budgets sends; they have no Region
 
 
 class ServiceRole(iam.Role):

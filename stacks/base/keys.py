@@ -10,7 +10,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from security.keys import KeyRing
-from security.roles import arn
+from security.roles import BUDGETS, arn
 from settings import Settings
 
 
@@ -86,13 +86,15 @@ class Keys(Construct):
         _allow(self.logs, "cloudtrail", ["kms:DescribeKey"], {"StringEquals": {"aws:SourceArn": trail}})
 
     def _serve_messages(self, prefix: str) -> None:
-        """Alarms publish to the encrypted topic, rules to the topic and the encrypted queues."""
+        """Alarms and budgets publish to the encrypted topic, rules to the topic and the encrypted queues."""
         actions = ["kms:Decrypt", "kms:GenerateDataKey"]
-        _allow(self.messages, "cloudwatch", actions, {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}})
+        ours: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}}
+        _allow(self.messages, "cloudwatch", actions, ours)
+        _allow(self.messages, "budgets", actions, ours | {"ArnLike": {"aws:SourceArn": BUDGETS}})
         # EventBridge sends a key no source (decision 42): what narrows it is which topic or queue it is for.
         for service, name in (("sns", "topicArn"), ("sqs", "arn")):
-            ours = {f"kms:EncryptionContext:aws:{service}:{name}": arn(service, f"{prefix}-*")}
-            _allow(self.messages, "events", actions, {"ArnLike": ours})
+            named = {f"kms:EncryptionContext:aws:{service}:{name}": arn(service, f"{prefix}-*")}
+            _allow(self.messages, "events", actions, {"ArnLike": named})
 
 
 def trail_arn(prefix: str) -> str:

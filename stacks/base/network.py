@@ -51,7 +51,8 @@ class Network(Construct):
         self.dynamodb = self._gateway(
             "DynamoDb", ec2.GatewayVpcEndpointAwsService.DYNAMODB, self._dynamodb_policy()
         )
-        self._interfaces()
+        if not settings.is_paused:
+            self._interfaces()
         self.for_training = self._place_containers("RunningTraining", self.training)
         self.for_serving = self._place_containers("RunningServing", self.serving)
 

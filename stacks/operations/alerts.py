@@ -13,7 +13,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from security.roles import arn
+from security.roles import BUDGETS, arn
 from settings import Settings
 
 OVER = cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD
@@ -23,7 +23,7 @@ QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
 
 class Alerts(Construct):
     """
-    topic   encrypted; alarms, rules and state machines publish to it
+    topic   encrypted; alarms, the budget, rules and state machines publish to it
     alarms  by stage, in the order they were made; limits: metric and threshold of each, for the dashboard
     """
 
@@ -37,8 +37,13 @@ class Alerts(Construct):
             "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
             "ArnLike": {"aws:SourceArn": arn("cloudwatch", f"alarm:{settings.prefix} *")},
         }
+        # Budgets are the account's, in no Region.
+        budgets = {
+            "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+            "ArnLike": {"aws:SourceArn": BUDGETS},
+        }
         # EventBridge sends topics nothing that a condition could ask for: docs/decisions/0042-no-source.md
-        for service, conditions in (("cloudwatch", ours), ("events", None)):
+        for service, conditions in (("cloudwatch", ours), ("budgets", budgets), ("events", None)):
             self.topic.add_to_resource_policy(
                 iam.PolicyStatement(
                     actions=["sns:Publish"],

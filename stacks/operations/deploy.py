@@ -92,8 +92,10 @@ class Deploy(Construct):
         PrivateLogGroup(
             self, "Logs", keeping=functions.logs, name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}"
         )
-        self.endpoint = self._endpoint(resolved, alarms)
-        self._scale()
+        # SageMaker looks at the alarms with the model's role.
+        grants.allow(self.role, ["cloudwatch:DescribeAlarms"], [alarm.alarm_arn for alarm in alarms])
+        if not settings.is_paused:
+            self._scale(self._endpoint(resolved, alarms))
         self.client = PersonRole(self, "Client", path=f"/{settings.prefix}/clients/")
         grants.allow(self.client, ["sagemaker:InvokeEndpoint"], [self.endpoint_arn])
 
@@ -207,11 +209,19 @@ class Deploy(Construct):
             "ChampionConfig",
             service_token=function.function_arn,
             resource_type="Custom::ChampionConfig",
-            # A new baseline is a reason to ask again.
-            properties={"BaselineConfigName": self.baseline.config_name},
+            properties=self._reasons_to_ask(),
         )
         resource.node.add_dependency(role, self.champion)
         return resource
+
+    def _reasons_to_ask(self) -> dict[str, str]:
+        """CloudFormation asks when these change, and otherwise gives the answer that it remembers.
+
+        A new baseline is one. Coming back from a pause is another: the endpoint is made anew then, and what
+        was the champion at the last deployment may have been superseded since.
+        """
+        paused = {"Paused": "true"} if self._settings.is_paused else {}
+        return {"BaselineConfigName": self.baseline.config_name, **paused}
 
     def _let_clean_up(self, function: ScopedFunction, group_name: str) -> None:
         """When the stack is deleted, what the loop made goes too: CloudFormation does not know of it."""
@@ -234,8 +244,6 @@ class Deploy(Construct):
         self, resolved: CustomResource, alarms: Sequence[cloudwatch.Alarm]
     ) -> sagemaker.CfnEndpoint:
         policy = guard(self._settings.deploy, [alarm.alarm_name for alarm in alarms])
-        # SageMaker looks at the alarms with the model's role.
-        grants.allow(self.role, ["cloudwatch:DescribeAlarms"], [alarm.alarm_arn for alarm in alarms])
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
@@ -247,7 +255,7 @@ class Deploy(Construct):
         endpoint.node.add_dependency(self.role)
         return endpoint
 
-    def _scale(self) -> None:
+    def _scale(self, endpoint: sagemaker.CfnEndpoint) -> None:
         """More instances of the champion while there are many requests; the challenger keeps its number."""
         deploy = self._settings.deploy
         if deploy.max_instances == deploy.instances:
@@ -263,7 +271,7 @@ class Deploy(Construct):
             # Application Auto Scaling makes its own role for endpoints; the L2 would add one nobody takes on.
             role=iam.Role.from_role_arn(self, "ScalingRole", f"{ROLE_ARN}/{SCALING_ROLE}"),
         )
-        target.node.add_dependency(self.endpoint)
+        target.node.add_dependency(endpoint)
         target.scale_to_track_metric(
             "Requests",
             target_value=deploy.invocations_per_instance,

@@ -17,6 +17,7 @@ from security.workflows import WorkflowPolicy
 from settings import Settings
 from stacks.operations.alarms import watch, watch_endpoint
 from stacks.operations.alerts import Alerts
+from stacks.operations.budget import Budget
 from stacks.operations.bulk_score import BulkScore
 from stacks.operations.dashboard import Dashboard
 from stacks.operations.deploy import Deploy, endpoint_name
@@ -55,6 +56,7 @@ class OperationsStack(Stack):
         iam.PermissionsBoundary.of(self).apply(boundary)
         image = Image(self, "Image")
         self.alerts = Alerts(self, "Alerts", settings=settings, key=keys.messages)
+        self.budget = Budget(self, "Budget", usd=settings.monitor.budget_usd, topic=self.alerts.topic)
         guards = watch_endpoint(self.alerts, settings, endpoint_name(settings))
         self.ledger = Ledger(self, "Ledger", settings=settings, key=keys.messages)
         self.deploy = Deploy(
@@ -137,9 +139,15 @@ class OperationsStack(Stack):
             "BulkScore": self.bulk_score.workflow.arn,
         }
         watch(self.alerts, settings, data.ingest, functions.dead_letters, workflows)
-        Dashboard(
-            self, "Dashboard", settings=settings, alerts=self.alerts, ingest=data.ingest, workflows=workflows
-        )
+        if not settings.is_paused:
+            Dashboard(
+                self,
+                "Dashboard",
+                settings=settings,
+                alerts=self.alerts,
+                ingest=data.ingest,
+                workflows=workflows,
+            )
         self._tag_and_name()
 
     def _tag_and_name(self) -> None:
@@ -148,6 +156,7 @@ class OperationsStack(Stack):
             ("deploy", self.bulk_score),
             ("monitor", self.monitor),
             ("monitor", self.alerts),
+            ("monitor", self.budget),
             ("monitor", self.tampering),
             ("retrain", self.retrain),
             ("retrain", self.steps),

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk import App, Environment, Stack, assertions
+from aws_cdk.aws_sns import Topic
 
 import contracts
 from sandbox.engines import event_pattern
+from settings import PROFILES
+from stacks.operations.budget import WITHOUT_BUDGETS, Budget
 from tests.definitions import definitions, flat, tasks
 
 BOOK = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -150,6 +155,70 @@ def test_each_of_our_keys_is_watched_and_what_services_do_is_not(sandbox: Any) -
     assert detail["userIdentity"] == {"invokedBy": [{"exists": False}]}
 
 
+def joined(*parts: str) -> dict[str, Any]:
+    return {"Fn::Join": ["", [{"Ref": each} if each.startswith("AWS::") else each for each in parts]]}
+
+
+def test_the_budget_tells_the_topic_at_half_at_four_fifths_and_at_its_end(assembly: Any) -> None:
+    [budget] = assembly.resources("AWS::Budgets::Budget").values()
+    profile = next(each for each in PROFILES.values() if each.profile in str(budget["ResourceTags"]))
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": profile.monitor.budget_usd, "Unit": "USD"}
+    assert budget["Budget"]["TimeUnit"] == "MONTHLY"
+    assert budget["Budget"]["CostFilters"] == {"TagKeyValue": ["user:project$mlref"]}
+    assert "BudgetName" not in budget["Budget"], "it would be in the way of the budget that replaces this one"
+    told = budget["NotificationsWithSubscribers"]
+    assert [each["Notification"]["Threshold"] for each in told] == [50, 80, 100]
+    [topic] = (key.split("/")[1] for key in assembly.resources("AWS::SNS::Topic"))
+    for each in told:
+        assert each["Subscribers"] == [{"SubscriptionType": "SNS", "Address": {"Ref": topic}}]
+        assert each["Notification"]["NotificationType"] == "ACTUAL"
+
+
+def test_budgets_may_use_the_topics_key_and_for_this_account_only(sandbox: Any) -> None:
+    [topic] = sandbox.resources("AWS::SNS::Topic").values()
+    grants = [
+        (name, statement)
+        for name, key in sandbox.resources("AWS::KMS::Key").items()
+        for statement in key["KeyPolicy"]["Statement"]
+        if statement.get("Principal") == {"Service": "budgets.amazonaws.com"}
+    ]
+    [(name, statement)] = grants
+    assert name.split("/")[1] in str(topic["KmsMasterKeyId"])
+    assert statement["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+
+
+@pytest.mark.parametrize(
+    ("usd", "region", "budgets", "warnings"),
+    [
+        pytest.param(10, "us-east-1", 1, 0, id="a Region with budgets"),
+        pytest.param(10, None, 1, 0, id="a Region that is said at deployment"),
+        pytest.param(10, "eu-north-1", 0, 1, id="a Region without"),
+        pytest.param(None, "us-east-1", 0, 0, id="switched off"),
+    ],
+)
+def test_no_budget_where_cloudformation_has_none(
+    usd: int | None, region: str | None, budgets: int, warnings: int
+) -> None:
+    stack = Stack(App(), "Any", env=Environment(region=region) if region else None)
+    made = Budget(stack, "Budget", usd=usd, topic=Topic(stack, "Topic"))
+    assertions.Template.from_stack(stack).resource_count_is("AWS::Budgets::Budget", budgets)
+    assert [each.type for each in made.node.metadata] == ["aws:cdk:warning"] * warnings
+
+
+def test_regions_without_budgets_are_those_of_the_registry() -> None:
+    """cfn-lint carries, by Region, which types CloudFormation knows."""
+    folder = files("cfnlint") / "data" / "schemas" / "providers"
+    known = {
+        path.name.removesuffix(".json"): json.loads(path.read_text())
+        for path in folder.iterdir()
+        if re.fullmatch(r"[a-z]{2}-[a-z]+-\d\.json", path.name)
+    }
+    without = {region for region, types in known.items() if "AWS::Budgets::Budget" not in types}
+    assert len(known) > 30
+    assert set(WITHOUT_BUDGETS) == without
+
+
 def test_only_our_alarms_and_rules_may_publish_to_the_topic(sandbox: Any) -> None:
     [policy] = sandbox.resources("AWS::SNS::TopicPolicy").values()
     services = [
@@ -158,12 +227,17 @@ def test_only_our_alarms_and_rules_may_publish_to_the_topic(sandbox: Any) -> Non
         if "Service" in statement.get("Principal", {})
     ]
     assert {each["Principal"]["Service"] for each in services} == {
+        "budgets.amazonaws.com",
         "cloudwatch.amazonaws.com",
         "events.amazonaws.com",
     }
     asked = {each["Principal"]["Service"]: each.get("Condition") for each in services}
     assert "<AWS::AccountId>" in flat(asked["cloudwatch.amazonaws.com"]["ArnLike"]["aws:SourceArn"])
     assert "aws:SourceAccount" in asked["cloudwatch.amazonaws.com"]["StringEquals"]
+    assert asked["budgets.amazonaws.com"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}},
+        "ArnLike": {"aws:SourceArn": joined("arn:", "AWS::Partition", ":budgets::", "AWS::AccountId", ":*")},
+    }
     # Decision 42: a condition would keep EventBridge out.
     assert asked["events.amazonaws.com"] is None
 

@@ -31,6 +31,7 @@ def test_unknown_profile_is_refused_with_the_known_ones() -> None:
         pytest.param("lake", "infrequent_after_days", 29, id="a transition earlier than S3 allows"),
         pytest.param("transform", "glue_version", "4.0", id="a Glue version with another Spark"),
         pytest.param("train", "algorithm", "magic", id="an unknown algorithm"),
+        pytest.param("monitor", "budget_usd", 0, id="a budget of nothing"),
         pytest.param("deploy", "challenger_share", 1.0, id="all traffic to the challenger"),
     ],
 )

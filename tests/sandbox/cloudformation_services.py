@@ -109,6 +109,26 @@ def operations(second: bool) -> Resources:
             Policies=[{"PolicyName": "p", "PolicyDocument": policy("*")}],
         ),
         "Topic": resource("SNS::Topic"),
+        "Budget": resource(
+            "Budgets::Budget",
+            Budget={
+                "BudgetType": "COST",
+                "TimeUnit": "MONTHLY",
+                "BudgetLimit": {"Amount": 20 if second else 10, "Unit": "USD"},
+                "CostFilters": {"TagKeyValue": ["user:project$typed"]},
+            },
+            NotificationsWithSubscribers=[
+                {
+                    "Notification": {
+                        "NotificationType": "ACTUAL",
+                        "ComparisonOperator": "GREATER_THAN",
+                        "Threshold": 50,
+                    },
+                    "Subscribers": [{"SubscriptionType": "SNS", "Address": ref("Topic")}],
+                }
+            ],
+            ResourceTags=tags("b" if second else "a"),
+        ),
         "Alarm": resource(
             "CloudWatch::Alarm",
             **alarm,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _FILES = (
     "analytics",
     "application_autoscaling",
+    "budgets",
     "cdk",
     "cloudtrail",
     "cloudwatch",
