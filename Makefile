@@ -7,7 +7,7 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth audit opinions mutants destroy snapshots diagram bench lock clean
+.PHONY: help setup demo sandbox test lint synth audit opinions mutants destroy bill pause resume snapshots diagram bench lock clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,15 @@ mutants: synth  ## break templates (and CODE=1: our code) one property at a time
 
 destroy: setup  ## delete a deployment from the account of your credentials, after a yes (PROFILE=sandbox; YES=1: without)
 	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(YES),--yes)
+
+bill: setup  ## what the profiles cost (PROFILE=..., KNOBS="--predictions-per-day 50000", JSON=1; WRITE=1: README's table)
+	@$(BIN)/python scripts/bill.py $(if $(filter command environment,$(origin PROFILE)),--profile $(PROFILE)) $(if $(JSON),--json) $(if $(WRITE),--write) $(KNOBS)
+
+pause: setup  ## take away what costs by existing; data, models and the champion stay (PROFILE=sandbox; YES=1: without asking)
+	@$(BIN)/python -m deployment.pause pause --profile $(PROFILE) $(if $(YES),--yes)
+
+resume: setup  ## bring back what a pause took away (PROFILE=sandbox)
+	@$(BIN)/python -m deployment.pause resume --profile $(PROFILE)
 
 snapshots: setup  ## rewrite tests/snapshots after a change that was meant; review reads the diff
 	@UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests -m "not journey" -k "snapshot or logical_id" $(PYTEST_ARGS)

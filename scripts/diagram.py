@@ -444,7 +444,7 @@ def drawn(text: str, assembly: Assembly) -> str:
     return text
 
 
-def synthesise(folder: Path) -> Path:
+def synthesise(folder: Path, profile: str = PROFILE, *, is_paused: bool = False) -> Path:
     sys.path.insert(0, str(ROOT))
     # The Node beside this Python, and not one that the CDK warns about.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
@@ -453,7 +453,9 @@ def synthesise(folder: Path) -> Path:
     from settings import settings_for
 
     app = project.start(outdir=str(folder))
-    project.build(app, settings_for(PROFILE), contracts.load("flights")).synth()
+    settings = settings_for(profile)
+    chosen = settings.paused() if is_paused else settings
+    project.build(app, chosen, contracts.load("flights")).synth()
     return folder
 
 

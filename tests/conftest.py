@@ -53,13 +53,16 @@ class Assembly:
         return found
 
 
-def synthesise(directory: Path, profile: str, contract: str = "flights") -> Assembly:
+def synthesise(
+    directory: Path, profile: str, contract: str = "flights", *, is_paused: bool = False
+) -> Assembly:
     import app as project
     import contracts
     from settings import settings_for
 
     app = project.start(outdir=str(directory), context=CONTEXT)
-    project.build(app, settings_for(profile), contracts.load(contract))
+    settings = settings_for(profile)
+    project.build(app, settings.paused() if is_paused else settings, contracts.load(contract))
     project.check(app, profile)
     app.synth()
     return read_assembly(directory)
@@ -81,6 +84,12 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     return synthesise(tmp_path_factory.mktemp("sandbox"), "sandbox")
+
+
+@pytest.fixture(scope="session")
+def paused(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """The sandbox, as `make pause` deploys it."""
+    return synthesise(tmp_path_factory.mktemp("paused"), "sandbox", is_paused=True)
 
 
 @pytest.fixture(params=["production", "sandbox"])

@@ -52,6 +52,8 @@ FREE: Mapping[str, str] = {
     "AWS::SageMaker::EndpointConfig": "paid as the endpoint that uses it",
     "AWS::SageMaker::Model": _SAGEMAKER,
     "AWS::SageMaker::ModelPackageGroup": _SAGEMAKER,
+    "AWS::SecretsManager::ResourcePolicy": _POLICY,
+    "AWS::SecretsManager::RotationSchedule": "paid as the function that it calls",
     "AWS::Scheduler::ScheduleGroup": "paid as the calls of its schedules",
 }
 

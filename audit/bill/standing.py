@@ -117,7 +117,11 @@ def config_of(templates: Templates, endpoint: Resource) -> Resource | None:
     named = str(endpoint.get("EndpointConfigName"))
     configs = templates.of(CONFIG)
     for config in configs:
-        if named in (config.get("EndpointConfigName"), *(f"<{config.address}{end}" for end in _NAMES)):
+        if named in (
+            config.get("EndpointConfigName"),
+            templates.arn(config),  # what Ref gives
+            f"<{config.address}.EndpointConfigName>",
+        ):
             return config
     return configs[0] if len(configs) == 1 and named.startswith("<") else None
 
@@ -126,9 +130,6 @@ def _parameter(_: Templates, resource: Resource) -> Found:
     """Standard ones are free."""
     if resource.get("Tier", default="Standard") != "Standard":
         yield Unknown(what=resource.path, why=f"a parameter of tier {resource.get('Tier')}")
-
-
-_NAMES = (">", ".EndpointConfigName>")
 
 
 def _variant(endpoint: Resource, variant: Mapping[str, Any]) -> Found:
