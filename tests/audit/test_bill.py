@@ -286,7 +286,7 @@ def test_a_run_costs_its_jobs_calls_and_transitions(tmp_path: Path) -> None:
     states = {
         "Clean": task("glue:startJobRun.sync", JobName="job"),
         "Train": TRAINING,
-        "Gate": task("lambda:invoke", FunctionName={"Fn::GetAtt": ["F", "Arn"]}),
+        "Gate": task("lambda:invoke", FunctionName="${F.Arn}"),
         "Configure": task("sagemaker:createEndpointConfig", ProductionVariants=[variant(1), variant(1)]),
         "Bake": {"Type": "Wait", "Seconds": 86_400},
         "Done": {"Type": "Succeed"},
@@ -296,11 +296,7 @@ def test_a_run_costs_its_jobs_calls_and_transitions(tmp_path: Path) -> None:
         "F": resource("Lambda::Function", MemorySize=1_024),
         "M": resource(
             "StepFunctions::StateMachine",
-            DefinitionString={
-                "Fn::Sub": json.dumps({"States": states}).replace(
-                    '{"Fn::GetAtt": ["F", "Arn"]}', '"${F.Arn}"'
-                )
-            },
+            DefinitionString={"Fn::Sub": json.dumps({"States": states})},
         ),
     }
     usage = any_usage(
@@ -323,13 +319,16 @@ def test_a_run_costs_its_jobs_calls_and_transitions(tmp_path: Path) -> None:
     assert found.unknown == []
 
 
+CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10}
+
+
 @pytest.mark.parametrize(
     ("action", "parameters", "kind", "knobs", "usd"),
     [
         # 15 minutes x 0.115 + 10 GB x 0.25 hours / 730 x 0.14; 1 transition 0.000025
         pytest.param(
             "sagemaker:createProcessingJob.sync",
-            {"ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10}}},
+            {"ProcessingResources": {"ClusterConfig": CLUSTER}},
             "monitoring",
             {"processing_minutes": 15},
             0.02875 + 0.000479452 + 0.000025,
@@ -345,7 +344,7 @@ def test_a_run_costs_its_jobs_calls_and_transitions(tmp_path: Path) -> None:
             id="transform",
         ),
     ],
-)  # fmt: skip
+)
 def test_a_job_costs_its_instances(
     tmp_path: Path, action: str, parameters: dict[str, Any], kind: str, knobs: dict[str, float], usd: float
 ) -> None:
@@ -382,23 +381,29 @@ def test_less_than_a_minute_of_glue_is_a_minute(tmp_path: Path) -> None:
             id="serverless",
         ),
         pytest.param(
-            {"A": resource("Kinesis::Stream", ShardCount={"Ref": "Number"})}, "said at deployment", id="parameter"
+            {"A": resource("Kinesis::Stream", ShardCount={"Ref": "Number"})},
+            "said at deployment",
+            id="parameter",
         ),
         pytest.param({"A": GLUE}, "no state machine of these templates starts it", id="a job nobody starts"),
         pytest.param(
             {"A": machine(Clean=task("glue:startJobRun", JobName="elsewhere"))}, "elsewhere", id="foreign job"
         ),
         pytest.param(
-            {"A": resource("CloudTrail::Trail"), "B": resource("CloudTrail::Trail")}, "second trail", id="trails"
+            {"A": resource("CloudTrail::Trail"), "B": resource("CloudTrail::Trail")},
+            "second trail",
+            id="trails",
         ),
-        pytest.param({"A": resource("SSM::Parameter", Tier="Advanced")}, "tier Advanced", id="parameter tier"),
+        pytest.param(
+            {"A": resource("SSM::Parameter", Tier="Advanced")}, "tier Advanced", id="parameter tier"
+        ),
         pytest.param(
             {"A": resource("StepFunctions::StateMachine", StateMachineType="EXPRESS", DefinitionString="{}")},
             "express",
             id="express workflow",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_it_does_not_know_it_says(tmp_path: Path, resources: dict[str, Any], said: str) -> None:
     found = bill_of(tmp_path, resources)
     assert said in " ".join(each.why for each in found.unknown)

@@ -159,7 +159,7 @@ def joined(*parts: str) -> dict[str, Any]:
     return {"Fn::Join": ["", [{"Ref": each} if each.startswith("AWS::") else each for each in parts]]}
 
 
-def test_the_budget_tells_the_topic_at_half_at_four_fifths_and_at_its_end(assembly: Any) -> None:
+def test_the_budget_tells_the_topic_at_three_marks(assembly: Any) -> None:
     [budget] = assembly.resources("AWS::Budgets::Budget").values()
     profile = next(each for each in PROFILES.values() if each.profile in str(budget["ResourceTags"]))
     assert budget["Budget"]["BudgetLimit"] == {"Amount": profile.monitor.budget_usd, "Unit": "USD"}
