@@ -62,7 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory(prefix="pause-") as folder:
-            site = _site(options.profile)
+            try:
+                site = _site(options.profile)
+            except (BotoCoreError, ClientError) as error:
+                raise PauseRefusedError(explained(error)) from error
             work = _pause if options.command == "pause" else _resume
             work(site, options, Path(folder) / "cdk.out")
     except PauseRefusedError as error:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from deployment import __main__ as destruction
 from deployment.pause import main
 from sandbox import account, deploy
 from sandbox.engines.backends import backend
@@ -165,7 +166,7 @@ def test_a_pause_takes_the_cost_away_and_resume_brings_the_champion_back(
 
 
 @pytest.mark.journey
-def test_nothing_is_paused_while_a_run_is_under_way(
+def test_nothing_is_paused_while_a_run_is_under_way_and_what_is_paused_can_be_destroyed(
     here: None, sandbox: Assembly, paused: Assembly, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deploy.deploy(sandbox.directory)
@@ -177,10 +178,26 @@ def test_nothing_is_paused_while_a_run_is_under_way(
     )
     bakes = {"StartAt": "Bake", "States": {"Bake": {"Type": "Wait", "Seconds": 86_400, "End": True}}}
     states.update_state_machine(stateMachineArn=machine, definition=json.dumps(bakes))
-    states.start_execution(stateMachineArn=machine, name="baking")
+    baking = states.start_execution(stateMachineArn=machine, name="baking")["executionArn"]
     command = ["pause", "--profile", "sandbox", "--yes", "--app", str(paused.directory)]
     assert main(command) == 2
     refused = capsys.readouterr().err
     assert ":baking" in refused and "nothing was changed" in refused
     assert interfaces() == 5
     assert len(account.client("sagemaker").list_endpoints()["Endpoints"]) == 1
+    states.stop_execution(executionArn=baking)
+
+    deploy.deploy(paused.directory)
+    assert interfaces() == 0
+    assert len(budgets()) == 1
+    command = ["destroy", "--profile", "sandbox", "--yes", "--app", str(sandbox.directory)]
+    assert destruction.main(command) == 0
+    stacks = account.client("cloudformation").describe_stacks()["Stacks"]
+    assert [each["StackName"] for each in stacks] == ["CDKToolkit"]
+    assert account.client("sagemaker").list_models()["Models"] == []
+    assert budgets() == []
+
+
+def budgets() -> list[str]:
+    found = account.client("budgets").describe_budgets(AccountId=account.ACCOUNT)
+    return [each["BudgetName"] for each in found.get("Budgets", [])]
