@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from audit import encryption, exercised, matrix, reachability, wildcards
 from audit.agreement import ENGINES, OWN, PACKS, Agreement
+from audit.bill import invoice, prices
+from audit.bill.usage import IDLE
 from audit.opinions import Opinion
 from audit.templates import Templates
 
@@ -29,6 +31,7 @@ def tables(
         "Granted and exercised": [_GRANTS, *(_grant(one) for one in grants)],
         "Who reaches what": hops(templates),
         "What is encrypted how": keys(templates),
+        "What is always on, and costs": costs(templates),
     }
     return {title: lines for title, lines in found.items() if len(lines) > 1}
 
@@ -46,6 +49,20 @@ def access(templates: Templates) -> Lines:
         for row in matrix.matrix(templates)
     )
     return [head, *rows]
+
+
+def costs(templates: Templates) -> Lines:
+    """Without use; what the bill does not know has no price."""
+    head = ("Part", "What", "Quantity", "USD a month")
+    bill = invoice.make(templates, IDLE, prices.read())
+    rows = [
+        (item.group, item.what, f"{item.amount:g} x {item.usd_per_unit:g} per {item.unit}", f"{item.usd:.2f}")
+        for item in sorted(bill.always, key=lambda item: -item.usd)
+        if item.usd
+    ]
+    unknown = [("not known", each.what, each.why, "?") for each in bill.unknown]
+    together = [("together", "", f"prices as of {bill.prices.as_of}", f"{bill.idle:.2f}")] if rows else []
+    return [head, *rows, *unknown, *together]
 
 
 def proofs(templates: Templates) -> Lines:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from audit.bill.prices import Prices
+from audit.templates import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,16 @@ class Unknown:
 
     what: str
     why: str
+
+
+def guarded(what: str, read: Callable[[], Iterable[Quantity | Unknown]]) -> list[Quantity | Unknown]:
+    """Others' templates hold what no reader expects: that is then not known, and the rest of the bill stands."""
+    try:
+        return list(read())
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        return [Unknown(what=what, why=f"its properties cannot be read ({type(error).__name__}: {error})")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from audit.bill.quantities import Quantity, Unknown
+from audit.bill.quantities import Quantity, Unknown, guarded
 from audit.bill.standing import HOST_VOLUME_GB, HOURS, Found, number
 from audit.bill.usage import Usage
 from audit.rules.definitions import AT_RUN_TIME, MACHINE, Task, definition_of, tasks
@@ -53,7 +54,10 @@ def runs(templates: Templates, usage: Usage) -> Iterator[Run]:
             )
             continue
         for kind, times, some in _kinds(machine, mine, usage):
-            contents = [*_of_tasks(templates, some, usage), *_transitions(machine, some, usage)]
+            contents = [
+                *_of_tasks(templates, some, usage),
+                *guarded(machine.path, partial(_transitions, machine, some, usage)),
+            ]
             yield Run(kind=kind, machine=machine.path, times=times, contents=contents)
 
 
@@ -78,7 +82,7 @@ def _kinds(
 def _of_tasks(templates: Templates, some: Sequence[Task], usage: Usage) -> Iterator[Quantity | Unknown]:
     for task in some:
         if task.action in _READERS:
-            yield from _READERS[task.action](templates, task, usage)
+            yield from guarded(task.name, partial(_READERS[task.action], templates, task, usage))
         elif task.action.startswith("dynamodb:"):
             kind = "write" if task.action.endswith(_WRITES) else "read"
             yield _quantity("ledger and messages", task, f"dynamodb.{kind}", 1e-6)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from audit.bill.quantities import Quantity, Unknown
+from audit.bill.quantities import Quantity, Unknown, guarded
 from audit.templates import Resource, Templates
 
 HOURS = 730  # a month, as AWS's own calculators have it
@@ -21,7 +22,7 @@ def standing(templates: Templates) -> list[Quantity | Unknown]:
         quantity
         for resource in templates.resources
         if resource.type in READERS
-        for quantity in READERS[resource.type](templates, resource)
+        for quantity in guarded(resource.path, partial(READERS[resource.type], templates, resource))
     ]
 
 

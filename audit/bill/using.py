@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
-from audit.bill.quantities import Quantity, Unknown
+from audit.bill.quantities import Quantity, Unknown, guarded
 from audit.bill.runs import CALL, GLUE, calls, named
 from audit.bill.standing import HOURS, Found, number
 from audit.bill.usage import DAYS, Usage
@@ -25,12 +26,12 @@ FIREHOSE = "AWS::KinesisFirehose::DeliveryStream"
 def using(templates: Templates, usage: Usage) -> Iterator[Quantity | Unknown]:
     for kind, read in _ONCE.items():
         if found := templates.of(kind):
-            yield from read(found, usage)
+            yield from guarded(found[0].path, partial(read, found, usage))
     for resource in templates.resources:
         if resource.type in _EACH:
-            yield from _EACH[resource.type](templates, resource, usage)
-    yield from _functions(templates, usage)
-    yield from _jobs_nobody_starts(templates)
+            yield from guarded(resource.path, partial(_EACH[resource.type], templates, resource, usage))
+    yield from guarded("functions", partial(_functions, templates, usage))
+    yield from guarded("Glue jobs", partial(_jobs_nobody_starts, templates))
 
 
 def _quantity(group: str, what: str, price: str, amount: float) -> Quantity:

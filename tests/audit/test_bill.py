@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from audit import sections
 from audit.bill import free, invoice, prices, standing, using
 from audit.bill.__main__ import main
 from audit.bill.invoice import Bill
@@ -409,6 +410,32 @@ def test_what_it_does_not_know_it_says(tmp_path: Path, resources: dict[str, Any]
     assert said in " ".join(each.why for each in found.unknown)
 
 
+@pytest.mark.parametrize(
+    "odd", ["text", 7, ["text"], {"Ref": "Parameter"}, {"odd": {"odd": 1}}, [{}]], ids=str
+)
+def test_odd_properties_are_named_and_stop_nothing(odd: Any, sandbox: Assembly) -> None:
+    """Each property of what has a price, replaced by something that it cannot be."""
+    documents = {name: (sandbox.directory / name, template) for name, template in sandbox.templates.items()}
+    listed, tried, unreadable = prices.read(), 0, 0
+    for stack, (path, template) in documents.items():
+        for name, entry in template["Resources"].items():
+            if entry["Type"] not in {*standing.READERS, *using.PRICED} or entry["Type"] in MANY:
+                continue
+            for key in entry["Properties"]:
+                properties = {**entry["Properties"], key: odd}
+                broken = {"Resources": {name: {**entry, "Properties": properties}}}
+                found = invoice.make(Templates({stack: (path, broken)}), Usage(), listed)
+                assert found.month >= 0, (name, key)
+                unreadable += any("cannot be read" in each.why for each in found.unknown)
+                tried += 1
+    assert tried > 80
+    assert unreadable or odd in ([{}], {"Ref": "Parameter"}), "nothing was odd enough: the guard is not tried"
+
+
+# Of these one is as good as another.
+MANY = {"AWS::CloudWatch::Alarm", "AWS::Lambda::Function", "AWS::Logs::LogGroup", "AWS::S3::Bucket"}
+
+
 def test_every_type_of_ours_is_priced_or_free_for_a_reason(audited: dict[str, Templates]) -> None:
     for templates in audited.values():
         kinds = {each.type for each in templates.resources}
@@ -505,6 +532,18 @@ def test_command_tells_people_and_tools(tmp_path: Path, capsys: pytest.CaptureFi
 def test_command_refuses_what_is_no_template(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "nothing")]) == 2
     assert "no such file or folder" in capsys.readouterr().err
+
+
+def test_the_audits_report_has_what_is_always_on(tmp_path: Path) -> None:
+    bill_of(tmp_path, {"A": interface("a"), "B": resource("RDS::DBInstance"), "C": resource("KMS::Key")})
+    head, *rows = sections.costs(Templates.read(tmp_path))
+    assert head == ("Part", "What", "Quantity", "USD a month")
+    assert [(row[0], row[3]) for row in rows] == [
+        ("interface endpoints, by zone", "7.30"),
+        ("keys", "1.00"),
+        ("not known", "?"),
+        ("together", "8.30"),
+    ]
 
 
 def test_unknowns_compare_by_what_they_say() -> None:
