@@ -32,7 +32,7 @@ class Unknown:
 
 
 def guarded(what: str, read: Callable[[], Iterable[Quantity | Unknown]]) -> list[Quantity | Unknown]:
-    """Others' templates hold what no reader expects: that is then not known, and the rest of the bill stands."""
+    """Others' templates hold what no reader expects: it is then not known, and the rest of a bill stands."""
     try:
         return list(read())
     except InputError:
