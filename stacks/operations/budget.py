@@ -42,7 +42,8 @@ class Budget(Construct):
         super().__init__(scope, construct_id)
         if usd is None:
             return
-        region = Stack.of(self).region
+        # Synthesis knows a Region only when it is told: `-c region=eu-north-1`.
+        region = self.node.try_get_context("region") or Stack.of(self).region
         if not Token.is_unresolved(region) and region in WITHOUT_BUDGETS:
             Annotations.of(self).add_warning_v2(
                 "no-budget-in-region",

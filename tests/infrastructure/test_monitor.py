@@ -206,6 +206,12 @@ def test_no_budget_where_cloudformation_has_none(
     assert [each.type for each in made.node.metadata] == ["aws:cdk:warning"] * warnings
 
 
+def test_the_region_may_be_said_on_the_command_line() -> None:
+    stack = Stack(App(context={"region": "eu-north-1"}), "Any")
+    Budget(stack, "Budget", usd=10, topic=Topic(stack, "Topic"))
+    assertions.Template.from_stack(stack).resource_count_is("AWS::Budgets::Budget", 0)
+
+
 def test_regions_without_budgets_are_those_of_the_registry() -> None:
     """cfn-lint carries, by Region, which types CloudFormation knows."""
     folder = files("cfnlint") / "data" / "schemas" / "providers"
