@@ -200,7 +200,11 @@ def _confirm(profile: str, *, is_given: bool) -> None:
 def _synthesised(site: Site, folder: Path, *, paused: bool) -> Path:
     """The assembly of this checkout's app: what else has changed in it since is deployed with it."""
     said: list[str] = []
-    context = [f"profile={site.names.profile}", f"paused={str(paused).lower()}"]
+    context = [
+        f"profile={site.names.profile}",
+        f"paused={str(paused).lower()}",
+        f"region={site.place.region}",  # what CloudFormation lacks there is left out
+    ]
     given = [word for each in context for word in ("--context", each)]
     if not _cdk(site, "synth", "--quiet", "--output", str(folder), *given, said=said.append):
         last = "\n".join(said[-_LAST_LINES:])
