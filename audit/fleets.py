@@ -169,14 +169,15 @@ def _jobs(templates: Templates) -> Iterator[Use]:
         if not isinstance(kind, str) or kind == AT_RUN_TIME:
             continue
         number = int(count) if isinstance(count, int | float) else 1
-        at_once = peaks[(quota, task.workflow.address)]
+        workflow = str(task.workflow.get("StateMachineName", default=task.workflow.logical_id))
+        at_once = peaks[(quota, workflow)]
         number *= _times(task)
         at_once[kind] = at_once[kind] + number if _is_parallel(task) else max(at_once[kind], number)
     for quota in _TOTALS:
-        found = {place: sizes for (which, place), sizes in peaks.items() if which == quota}
+        found = {workflow: sizes for (which, workflow), sizes in peaks.items() if which == quota}
         if found:
             together: Counter[str] = sum(found.values(), Counter())
-            why = "by " + ", ".join(sorted(place.rpartition("/")[2] for place in found))
+            why = f"jobs of {', '.join(sorted(found))}"
             yield Use(quota=quota, firsts=Counter(), amounts=together, ceilings=together, why=why)
 
 
