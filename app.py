@@ -109,7 +109,7 @@ def main() -> None:
     gc.disable()  # nothing is thrown away before the end; looking for it costs a tenth of the time
     app = start()
     settings = chosen(app)
-    if region := app.node.try_get_context("region"):  # the templates are the same; it is only looked up
+    if region := app.node.try_get_context("region"):
         regions.refuse(region)
     build(app, settings, contracts.load(app.node.get_context("contract")))
     check(app, settings.profile)

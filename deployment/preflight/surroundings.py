@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError
 
 from audit import regions
 from deployment import stacks
-from deployment.asked import Asked
 from deployment.names import Names
 from deployment.place import Place
-from deployment.problems import Problem, Severity
+from deployment.preflight.asked import Asked
+from deployment.preflight.findings import Problem, Severity
 
 _EVERYBODY = "IAM_ALLOWED_PRINCIPALS"
 _DEFAULTS = ("CreateDatabaseDefaultPermissions", "CreateTableDefaultPermissions")
@@ -55,10 +55,9 @@ def endpoint_services(asked: Asked, place: Place) -> Iterator[Problem]:
     ec2 = place.client("ec2")
     wanted = regions.endpoint_services(asked.templates, place.region)
     if wanted:
-        found = ec2.describe_vpc_endpoint_services(
-            Filters=[{"Name": "service-name", "Values": sorted(wanted)}]
-        )
-        there = {each["ServiceName"] for each in found["ServiceDetails"]}
+        # All of them: asked for by name, one that is missing would be an error of the call.
+        pages = ec2.get_paginator("describe_vpc_endpoint_services").paginate()
+        there = {name for page in pages for name in page["ServiceNames"]}
         for name in sorted(set(wanted) - there):
             yield Problem(
                 area="region",
@@ -97,12 +96,10 @@ def bootstrap(asked: Asked, place: Place) -> Iterator[Problem]:
 
 
 def service_roles(asked: Asked, place: Place) -> Iterator[Problem]:
+    """By the path that belongs to the service alone: whatever the role there is called."""
     for role, service in sorted(asked.service_roles.items()):
-        try:
-            place.client("iam").get_role(RoleName=role)
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "NoSuchEntity":
-                raise
+        path = f"/aws-service-role/{service}/"
+        if not place.client("iam").list_roles(PathPrefix=path)["Roles"]:
             yield Problem(
                 area="roles",
                 severity=Severity.MAY,
@@ -155,12 +152,18 @@ def stack_states(place: Place, names: Names) -> Iterator[Problem]:
             )
 
 
+def _wait(status: str) -> str:
+    """Until nothing works on the stack; for a creation that is taken back the CLI knows no waiting."""
+    for beginning, verb in (("UPDATE_ROLLBACK", "rollback"), ("CREATE", "create"), ("DELETE", "delete")):
+        if status.startswith(beginning):
+            return f"wait stack-{verb}-complete"
+    return "wait stack-update-complete" if status.startswith("UPDATE") else "describe-stacks"
+
+
 def _advice(status: str, name: str, region: str, profile: str) -> tuple[str, str]:
     at = f"--stack-name {name} --region {region}"
     if stacks.is_moving(status):
-        verb = status.removesuffix("_IN_PROGRESS").split("_")[0].lower()
-        wait = {"create": "create", "delete": "delete", "update": "update"}.get(verb, "rollback")
-        return "something works on it", f"aws cloudformation wait stack-{wait}-complete {at}"
+        return "something works on it", f"aws cloudformation {_wait(status)} {at}"
     if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"):
         return (
             "its first creation failed; it cannot be updated, only deleted",

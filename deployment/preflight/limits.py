@@ -15,7 +15,7 @@ from audit.templates import Templates
 from deployment import stacks
 from deployment.names import Names
 from deployment.place import Place
-from deployment.problems import Problem, Severity
+from deployment.preflight.findings import Problem, Severity
 
 AREA = "quotas"
 _PERMISSION = "servicequotas:ListServiceQuotas"

@@ -10,55 +10,22 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from audit.templates import InputError
-from deployment import asked, cli, errors, limits, place, stacks, surroundings, taken
-from deployment.asked import Asked
+from deployment import cli, errors, place, stacks
 from deployment.names import Names, names_for
 from deployment.place import Place
-from deployment.problems import Problem, Severity, summary, told
+from deployment.preflight import asked, offline, problems
+from deployment.preflight.asked import Asked
+from deployment.preflight.findings import Problem, Severity, summary, told
 
 FINE, PROBLEMS, BLIND = 0, 1, 2
 _HOME = "us-east-1"  # a Region that no account can switch off
 _NO_SUCH_TOKEN = {"InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"}
-
-Check = Callable[[], Iterable[Problem]]
-
-
-def problems(
-    where: Place,
-    names: Names,
-    wanted: Asked,
-    tell: Callable[[str], None],
-    skip: Collection[str] = (),
-) -> list[Problem]:
-    """Everything that stands in the way of deploying `wanted` there; `skip` names checks to leave out.
-
-    For a deployment that looks before it begins. Raises what AWS answers to unknown and expired credentials.
-    """
-    checks: dict[str, Check] = {
-        "region": lambda: _region(wanted, where),
-        "bootstrap": lambda: surroundings.bootstrap(wanted, where),
-        "stacks": lambda: surroundings.stack_states(where, names),
-        "names": lambda: taken.names(wanted, where, names),
-        "roles": lambda: surroundings.service_roles(wanted, where),
-        "lake formation": lambda: surroundings.lake_formation(wanted, where),
-        limits.AREA: lambda: limits.Limits(place=where, names=names).problems(wanted.templates),
-    }
-    return _run({area: check for area, check in checks.items() if area not in skip}, tell)
-
-
-def offline(wanted: Asked, region: str, tell: Callable[[str], None]) -> list[Problem]:
-    """Without an account: what templates, tables and dated figures say."""
-    checks: dict[str, Check] = {limits.AREA: lambda: limits.offline(wanted.templates, region)}
-    if region:
-        checks = {"region": lambda: surroundings.region(wanted, region), **checks}
-    return _run(checks, tell)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,8 +42,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _main(options: argparse.Namespace, folder: Path) -> int:
     region = options.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
-    if options.region:
-        os.environ["AWS_REGION"] = options.region
     try:
         where = _here(region)
     except (NoCredentialsError, NoRegionError) as error:
@@ -113,37 +78,6 @@ def refuse_other_profile(wanted: Asked, profile: str) -> None:
         )
 
 
-def _run(checks: dict[str, Check], tell: Callable[[str], None]) -> list[Problem]:
-    found: list[Problem] = []
-    for number, (area, check) in enumerate(checks.items(), 1):
-        tell(f"[{number}/{len(checks)}] {area}")
-        found += _guarded(area, check)
-    return found
-
-
-def _guarded(area: str, check: Check) -> Iterator[Problem]:
-    """A check that the caller may not make leaves the others to be made."""
-    try:
-        yield from check()
-    except ClientError as error:
-        said = error.response["Error"]
-        if errors.is_about_credentials(error):
-            raise
-        yield Problem(
-            area=area,
-            severity=Severity.UNKNOWN,
-            what=error.operation_name,
-            got=f"{said['Code']}: {said.get('Message', '')}; allow the caller {error.operation_name}, or "
-            "look by hand",
-        )
-
-
-def _region(wanted: Asked, where: Place) -> Iterator[Problem]:
-    yield from surroundings.region(wanted, where.region)
-    yield from surroundings.prefix_lists(wanted, where)
-    yield from surroundings.endpoint_services(wanted, where)
-
-
 class _NotEnabledError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.got)
@@ -153,7 +87,7 @@ class _NotEnabledError(Exception):
 def _here(region: str) -> Place:
     """Tells a Region that is not switched on from unknown credentials: AWS refuses both alike."""
     try:
-        return place.here()
+        return place.here(region)
     except ClientError as error:
         if error.response["Error"]["Code"] not in _NO_SUCH_TOKEN or region in ("", _HOME):
             raise

@@ -8,10 +8,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from deployment import stacks
-from deployment.asked import Asked
 from deployment.names import Names
 from deployment.place import Place
-from deployment.problems import Problem, Severity
+from deployment.preflight.asked import Asked
+from deployment.preflight.findings import Problem, Severity
 
 _ABSENT = ("NotFound", "NoSuch", "DoesNotExist", "404", "ResourceNotFound", "EntityNotFound")
 _ABSENT_WORDS = ("could not find", "does not exist", "not found")
