@@ -57,8 +57,8 @@ COMMERCIAL = (
 
 NO_PREFIX_LISTS = (
     "The ids of the prefix lists of S3 and DynamoDB in this Region are not known here. Ask for them with "
-    "`aws ec2 describe-prefix-lists --query PrefixLists[].[PrefixListName,PrefixListId]` in the Region, add "
-    "its row to PREFIX_LISTS in security/endpoints.py, and deploy again."
+    "`aws ec2 describe-prefix-lists --query 'PrefixLists[].[PrefixListName,PrefixListId]'` in the Region, "
+    "add its row to PREFIX_LISTS in security/endpoints.py, and deploy again."
 )
 NO_IMAGE = (
     f"SageMaker's image {REPOSITORY}, in the version of security/images.py, is not known to be in this "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from deployment.place import Place
 from deployment.preflight.asked import Asked
 from deployment.preflight.findings import Problem, Severity
 
+# A command in the words of a template's rule.
+_COMMAND = re.compile(r"`(aws [^`]+)`")
 _EVERYBODY = "IAM_ALLOWED_PRINCIPALS"
 _DEFAULTS = ("CreateDatabaseDefaultPermissions", "CreateTableDefaultPermissions")
 _READY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
@@ -25,7 +28,9 @@ def region(asked: Asked, name: str) -> Iterator[Problem]:
     """What the templates and the tables say of a Region, without asking AWS."""
     for lack in regions.lacking(asked.templates, name):
         severity = Severity.STOPS if lack.is_sure else Severity.UNKNOWN
-        yield Problem(area="region", severity=severity, what=lack.what, got=lack.sentence)
+        said = _COMMAND.search(lack.sentence)
+        command = f"{said[1]} --region {name}" if said else ""
+        yield Problem(area="region", severity=severity, what=lack.what, got=lack.sentence, command=command)
 
 
 def prefix_lists(asked: Asked, place: Place) -> Iterator[Problem]:

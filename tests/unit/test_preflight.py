@@ -360,6 +360,19 @@ def test_stack_that_cannot_be_updated_comes_with_the_next_step(status: str, comm
     assert surroundings._advice(status, "any", "eu-west-1", "sandbox")[1].startswith(command)
 
 
+def test_command_in_the_words_of_a_rule_is_taken_for_the_region() -> None:
+    assertion = {
+        "Assert": {"Fn::Contains": [["eu-west-1"], {"Ref": "AWS::Region"}]},
+        "AssertDescription": "Not known. Ask with `aws ec2 describe-any --query 'a'` first.",
+    }
+    document = {**TOPIC, "Rules": {"Supported": {"Assertions": [assertion]}}}
+    wanted = Asked(templates=Templates({"Any": (Path("Any.template.json"), document)}))
+    assert list(surroundings.region(wanted, "eu-west-1")) == []
+    [problem] = surroundings.region(wanted, "eu-west-2")
+    assert problem.command == "aws ec2 describe-any --query 'a' --region eu-west-2"
+    assert problem.severity is Severity.STOPS
+
+
 def test_missing_zones_and_services_stop(site: Place) -> None:
     endpoint = {
         "ServiceName": {"Fn::Sub": "com.amazonaws.${AWS::Region}.none"},
