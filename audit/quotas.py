@@ -1,4 +1,4 @@
-"""Which quotas a deployment needs, from its templates; and what a new account has (quotas.yaml, dated).
+"""Which quotas a deployment needs, from its templates.
 
 A need is told in the words of Service Quotas: service and name, so that an account can be asked for it.
 """
@@ -9,16 +9,13 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from audit import fleets
+from audit.figures import Quota as Quota
+from audit.figures import table as table
 from audit.templates import Resource, Templates
 
-_TABLE = Path(__file__).with_name("quotas.yaml")
 # Units of Glue's capacity in a worker (AWS Glue, worker types).
 _DPUS = {"G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8, "G.12X": 12, "G.16X": 16, "Standard": 1}
 # Lambda keeps so many for functions without a reservation (Lambda Developer Guide, reserved concurrency).
@@ -51,23 +48,6 @@ _COUNTED = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quota:
-    """What Service Quotas calls it, and what a new account has of it."""
-
-    service: str
-    name: str
-    code: str
-    default: float
-    source: str
-    date: str
-    region: str = ""  # where alone it is shown and changed; "": in each
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return (self.service, self.name)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Need:
     """
     first     what the deployment itself takes: with less, it fails
@@ -91,27 +71,6 @@ class Need:
     @property
     def most(self) -> float:
         return max(self.amount, self.ceiling)
-
-
-@cache
-def table() -> dict[tuple[str, str], Quota]:
-    """By service and name."""
-    known: dict[str, Any] = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
-    return {quota.key: quota for group in known["quotas"] for quota in _group(group, known["sources"])}
-
-
-def _group(group: Mapping[str, Any], sources: Mapping[str, Any]) -> Iterator[Quota]:
-    source = sources[group["source"]]
-    for name, (code, default) in group["names"].items():
-        yield Quota(
-            service=group["service"],
-            name=name,
-            code=code,
-            default=default,
-            region=group.get("region", ""),
-            source=source["what"],
-            date=str(source["date"]),
-        )
 
 
 def needs(templates: Templates) -> list[Need]:

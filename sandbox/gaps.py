@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore import xform_name
 
-from audit import quotas
+from audit import figures
 from sandbox import selftest
 from sandbox.account import REGION
 from sandbox.engines.backends import backend
@@ -134,7 +134,7 @@ def _list_service_quotas(p: Parameters) -> dict[str, Any]:
                 "Value": granted.get(quota.code, quota.default),
                 "Adjustable": True,
             }
-            for quota in quotas.table().values()
+            for quota in figures.table().values()
             if quota.service == service
         ]
     }
@@ -143,7 +143,7 @@ def _list_service_quotas(p: Parameters) -> dict[str, Any]:
 def _request_service_quota_increase(p: Parameters) -> dict[str, Any]:
     """Granted at once, where AWS takes minutes or days."""
     code, wanted = p["QuotaCode"], float(p["DesiredValue"])
-    known = {quota.code: quota for quota in quotas.table().values() if quota.service == p["ServiceCode"]}
+    known = {quota.code: quota for quota in figures.table().values() if quota.service == p["ServiceCode"]}
     quota = _found(known, code, "quota", "NoSuchResourceException")
     if wanted <= _granted().get(code, quota.default):
         raise GapError("IllegalArgumentException", f"{code} is {wanted:g} or more already")
