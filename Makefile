@@ -7,11 +7,11 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth audit opinions mutants destroy bill pause resume snapshots diagram bench lock clean
+.PHONY: help setup demo sandbox test lint synth audit opinions mutants preflight destroy bill pause resume snapshots diagram bench lock clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  options: PROFILE=sandbox|production (synth, audit, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
+	@echo "  options: PROFILE=sandbox|production (synth, audit, preflight, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
 
 setup:  ## the virtual environment, Node and the CDK command line (the others call it)
 	@$(PYTHON) scripts/setup.py
@@ -44,6 +44,9 @@ opinions: setup  ## checkov and cloudformation-validate, for a second opinion in
 mutants: PROFILE = production
 mutants: synth  ## break templates (and CODE=1: our code) one property at a time: does a check notice? some minutes
 	@$(BIN)/python -m audit.mutants $(if $(CODE),--code,cdk.out) $(if $(WRITE),--write)
+
+preflight: setup  ## would a deployment come through? quotas, Region, names, bootstrap, each with the command that mends it (REGION=, ACCOUNT=)
+	@$(BIN)/python -m deployment.preflight --profile $(PROFILE) $(if $(REGION),--region $(REGION)) $(if $(ACCOUNT),--account $(ACCOUNT))
 
 destroy: setup  ## delete a deployment from the account of your credentials, after a yes (PROFILE=sandbox; YES=1: without)
 	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(YES),--yes)

@@ -12,7 +12,7 @@ from aws_cdk import Validations
 
 import contracts
 from audit import ledger
-from security import nag
+from security import nag, regions
 from settings import PROJECT, Settings, settings_for
 from stacks.base.stack import BaseStack
 from stacks.data.stack import DataStack
@@ -109,6 +109,8 @@ def main() -> None:
     gc.disable()  # nothing is thrown away before the end; looking for it costs a tenth of the time
     app = start()
     settings = chosen(app)
+    if region := app.node.try_get_context("region"):
+        regions.refuse(region)
     build(app, settings, contracts.load(app.node.get_context("contract")))
     check(app, settings.profile)
     app.synth()

@@ -26,6 +26,12 @@ class DeletionRefusedError(DeletionError):
     """Nothing was deleted, on purpose."""
 
 
+def is_about_credentials(error: Exception) -> bool:
+    """None, expired or unknown ones: nothing else can be asked with them."""
+    code = error.response["Error"]["Code"] if isinstance(error, aws.ClientError) else ""
+    return isinstance(error, (*_NONE, *_SSO)) or code in _EXPIRED | _UNKNOWN
+
+
 def explained(error: Exception) -> str:
     """What an error of the SDK means to the person at the command."""
     code = error.response["Error"]["Code"] if isinstance(error, aws.ClientError) else ""

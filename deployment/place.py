@@ -37,9 +37,10 @@ class Place:
         return {**os.environ, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}
 
 
-def here() -> Place:
+def here(region: str = "") -> Place:
+    """In the given Region, or in the environment's."""
     # boto3 by itself reads only the older AWS_DEFAULT_REGION, the CDK CLI both.
-    session = boto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+    session = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None)
     if session.region_name is None:
         raise NoRegionError()
     identity = session.client("sts", config=_CONFIG).get_caller_identity()

@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore import xform_name
 
+from audit import figures
 from sandbox import selftest
 from sandbox.account import REGION
 from sandbox.engines.backends import backend
@@ -121,6 +122,50 @@ def _disassociate_kms_key(p: Parameters) -> dict[str, Any]:
     return {}
 
 
+def _list_service_quotas(p: Parameters) -> dict[str, Any]:
+    """A new account's, as far as audit/quotas.yaml knows them, and what was asked for since."""
+    service, granted = p["ServiceCode"], _granted()
+    return {
+        "Quotas": [
+            {
+                "ServiceCode": service,
+                "QuotaCode": quota.code,
+                "QuotaName": quota.name,
+                "Value": granted.get(quota.code, quota.default),
+                "Adjustable": True,
+            }
+            for quota in figures.table().values()
+            if quota.service == service
+        ]
+    }
+
+
+def _request_service_quota_increase(p: Parameters) -> dict[str, Any]:
+    """Granted at once, where AWS takes minutes or days."""
+    code, wanted = p["QuotaCode"], float(p["DesiredValue"])
+    known = {quota.code: quota for quota in figures.table().values() if quota.service == p["ServiceCode"]}
+    quota = _found(known, code, "quota", "NoSuchResourceException")
+    if wanted <= _granted().get(code, quota.default):
+        raise GapError("IllegalArgumentException", f"{code} is {wanted:g} or more already")
+    _granted()[code] = wanted
+    return {
+        "RequestedQuota": {
+            "Id": f"request-{code}",
+            "ServiceCode": p["ServiceCode"],
+            "QuotaCode": code,
+            "QuotaName": quota.name,
+            "DesiredValue": wanted,
+            "Status": "APPROVED",
+        }
+    }
+
+
+def _granted() -> dict[str, float]:
+    """Kept by the account: a new account begins anew."""
+    kept: dict[str, float] = vars(backend("service-quotas")).setdefault("granted", {})
+    return kept
+
+
 _PREFIX_LISTS = {
     f"com.amazonaws.{REGION}.s3": "pl-63a5400a",
     f"com.amazonaws.{REGION}.dynamodb": "pl-02cd2c6b",
@@ -140,6 +185,10 @@ _OPERATIONS: dict[tuple[str, str], dict[str, Operation]] = {
     ("logs", "LogsResponse"): {
         "AssociateKmsKey": _associate_kms_key,
         "DisassociateKmsKey": _disassociate_kms_key,
+    },
+    ("servicequotas", "ServiceQuotasResponse"): {
+        "ListServiceQuotas": _list_service_quotas,
+        "RequestServiceQuotaIncrease": _request_service_quota_increase,
     },
 }
 

@@ -10,7 +10,8 @@ from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
 # Ids of the lists that AWS manages for its gateway endpoints, from `aws ec2 describe-prefix-lists`, Region
-# by Region. They never change; no template can ask for them. See docs/decisions/0004-prefix-lists.md.
+# by Region. They never change; no template can ask for them. See docs/decisions/0004-prefix-lists.md. Only
+# what two sources agree on, or an answer of the API says, stands here.
 PREFIX_LISTS = {
     "ap-northeast-1": {"s3": "pl-61a54008", "dynamodb": "pl-78a54011"},
     "ap-northeast-2": {"s3": "pl-78a54011", "dynamodb": "pl-48a54021"},
@@ -19,6 +20,7 @@ PREFIX_LISTS = {
     "ap-southeast-2": {"s3": "pl-6ca54005", "dynamodb": "pl-62a5400b"},
     "ca-central-1": {"s3": "pl-7da54014", "dynamodb": "pl-4ea54027"},
     "eu-central-1": {"s3": "pl-6ea54007", "dynamodb": "pl-66a5400f"},
+    "eu-north-1": {"s3": "pl-c3aa4faa", "dynamodb": "pl-adae4bc4"},
     "eu-west-1": {"s3": "pl-6da54004", "dynamodb": "pl-6fa54006"},
     "eu-west-2": {"s3": "pl-7ca54015", "dynamodb": "pl-b3a742da"},
     "eu-west-3": {"s3": "pl-23ad484a", "dynamodb": "pl-abb451c2"},

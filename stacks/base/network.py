@@ -12,9 +12,10 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from security import grants
-from security.endpoints import ASSET_BUCKET, PREFIX_LISTS, buckets_of, only_ours
+from security.endpoints import ASSET_BUCKET, buckets_of, only_ours
 from security.jobs import ContainerNetwork, ContainerPolicy, JobNetwork
 from security.logs import LogKeeping, PrivateLogGroup
+from security.regions import prefix_lists
 from security.roles import ServiceRole, arn
 from settings import Settings
 
@@ -98,7 +99,7 @@ class Network(Construct):
         log.node.add_dependency(role)
 
     def _security_groups(self) -> None:
-        lists = CfnMapping(self, "PrefixLists", mapping=PREFIX_LISTS)
+        lists = CfnMapping(self, "PrefixLists", mapping=prefix_lists())
         to_s3 = _to_list(lists.find_in_map(Aws.REGION, "s3"), "S3 through its gateway")
         to_dynamodb = _to_list(lists.find_in_map(Aws.REGION, "dynamodb"), "DynamoDB through its gateway")
         self.endpoints = self._group("Endpoints", "Interface endpoints: AWS services", [_nothing()])

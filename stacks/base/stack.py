@@ -9,6 +9,7 @@ from constructs import Construct
 from security.boundary import Boundary
 from security.buckets import BucketKeeping
 from security.logs import LogKeeping
+from security.regions import SupportedRegion
 from settings import Settings
 from stacks.base.functions import Functions
 from stacks.base.keys import Keys
@@ -30,6 +31,7 @@ class BaseStack(Stack):
             scope, construct_id, stack_name=settings.stack_name("base"), termination_protection=keep
         )
         Tags.of(self).add("stage", "base")
+        SupportedRegion(self, "SupportedRegion")
         removal = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
         self.boundary = Boundary(self, "Boundary")
         iam.PermissionsBoundary.of(self).apply(self.boundary)

@@ -1,0 +1,7 @@
+"""Would a deployment come through? Each thing in its way, with the command that mends it.
+
+Stands apart, since it reads templates with the audit: taking a deployment away needs nothing of that.
+"""
+
+from deployment.preflight.look import offline as offline
+from deployment.preflight.look import problems as problems
