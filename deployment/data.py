@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,7 +15,11 @@ from deployment.view import Deployment, Metric, NothingToSeeError, Section, spel
 STREAM, DELIVERY, QUEUE = "AWS::Kinesis::Stream", "AWS::KinesisFirehose::DeliveryStream", "AWS::SQS::Queue"
 LOOK_BACK = timedelta(hours=3)
 MOST_PAGES = 100  # of a thousand objects each: a quarantine that is larger is a case for Athena
-_DAY = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/$")
+FEATURES, WHOLE = (
+    "features",
+    "all",
+)  # the table that runs make; the partition of a table without an event time
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def lag(seen: Deployment) -> Section:
@@ -24,9 +28,11 @@ def lag(seen: Deployment) -> Section:
     tables: dict[str, Any] = {}
     for table, months in sorted(_published(seen).items()):
         newest = max(months, default=None)
-        arrived = _newest_day(seen, table)
-        tables[table] = {"arrived": arrived.isoformat() if arrived else None, "published": newest}
-        rows.append((table, f"{_arrived_in_words(seen, table, arrived)}; {_published_in_words(newest)}"))
+        folders = _arrived(seen, table)
+        arrived = max(filter(_DAY.fullmatch, folders), default=None)
+        tables[table] = {"arrived": arrived, "published": newest}
+        words = _arrived_in_words(seen, table, folders, arrived)
+        rows.append((table, f"{words}; {_published_in_words(newest)}"))
     waiting = _waiting(seen)
     rows += [
         ("on the stream", _waits_in_words(waiting["stream_seconds"], "the oldest record waits")),
@@ -50,31 +56,30 @@ def _published(seen: Deployment) -> dict[str, list[str]]:
     return found
 
 
-def _newest_day(seen: Deployment, table: str) -> date | None:
-    """By the names of the folders alone: no object is read."""
+def _arrived(seen: Deployment, table: str) -> list[str]:
+    """Folders of the raw zone, `2013-05-01` or, without an event time, `all`: no object is read."""
     pages = (
         seen.place.client("s3")
         .get_paginator("list_objects_v2")
         .paginate(Bucket=seen.output("RawBucketName"), Prefix=f"raw/{table}/", Delimiter="/")
     )
-    days = [
-        date.fromisoformat(found[1])
-        for page in pages
-        for folder in page.get("CommonPrefixes", [])
-        if (found := _DAY.search(folder["Prefix"]))
-    ]
-    return max(days, default=None)
+    folders = [folder["Prefix"] for page in pages for folder in page.get("CommonPrefixes", [])]
+    return [folder.rstrip("/").rpartition("dt=")[2] for folder in folders]
 
 
-def _arrived_in_words(seen: Deployment, table: str, arrived: date | None) -> str:
-    if arrived is not None:
-        days = (seen.at.date() - arrived).days
-        return f"newest event day {arrived}, {days} days ago" if days > 0 else f"newest event day {arrived}"
-    return "computed by runs" if table == "features" else "no event day (nothing arrived, or it has no time)"
+def _arrived_in_words(seen: Deployment, table: str, folders: Sequence[str], newest: str | None) -> str:
+    if newest is not None:
+        days = (seen.at.date() - date.fromisoformat(newest)).days
+        return f"newest event day {newest}, {days} days ago" if days > 0 else f"newest event day {newest}"
+    if table == FEATURES:
+        return "made by runs"
+    return "arrived; it has no event day" if folders else "nothing arrived yet"
 
 
 def _published_in_words(newest: str | None) -> str:
-    return f"published up to {newest}" if newest else "nothing published yet"
+    if newest is None:
+        return "nothing published yet"
+    return "published" if newest == WHOLE else f"published up to {newest}"
 
 
 def _waiting(seen: Deployment) -> dict[str, float | None]:

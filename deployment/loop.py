@@ -1,24 +1,18 @@
-"""The loop itself: stacks, runs, the models on the endpoint, what rings, what the calendar says."""
+"""The loop itself: its stacks, its runs, what rings, what the calendar says."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import calendar
 from deployment.names import GROUPS
-from deployment.view import Deployment, Metric, NothingToSeeError, Section, ago
+from deployment.view import Deployment, NothingToSeeError, Section, ago
 
 SHOWN_RUNS = 5
 MACHINES = {"Retrain": "RetrainStateMachineArn", "Monitor": "MonitorStateMachineArn"}
 ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
-BASELINE, CHALLENGER = "baseline", "challenger"
-MODEL_METRICS = ("QualityDrop", "CalibrationGap", "LabelledRows", "DriftedFeatures", "PredictionPsi")
-NAMESPACE = "mlref/model"
 BOOK = "docs/operations.md"
 
 
@@ -35,7 +29,7 @@ def the_stacks(seen: Deployment) -> Section:
 
 def runs(seen: Deployment) -> Section:
     """From the ledger; and how the newest execution ended, as one that was stopped writes no row."""
-    found = sorted(_rows(seen, "run#"), key=lambda row: row["started_at"], reverse=True)[:SHOWN_RUNS]
+    found = sorted(ledger_rows(seen, "run#"), key=lambda row: row["started_at"], reverse=True)[:SHOWN_RUNS]
     rows = [(run["run_id"], _run_in_words(run, seen.at)) for run in found] or [("runs", "none yet")]
     bad = [f"run {run['run_id']} failed in {run.get('state', '?')}" for run in found[:1] if _failed(run)]
     machines = {}
@@ -45,14 +39,14 @@ def runs(seen: Deployment) -> Section:
         rows.append((name, _machine_in_words(newest, running)))
         if newest and newest["status"] in ENDED_BADLY:
             bad.append(f"the newest execution of {name} is {newest['status']}: {newest['arn']}")
-    for pending in _rows(seen, "retrain#pending"):
+    for pending in ledger_rows(seen, "retrain#pending"):
         rows.append(
             ("waits", f"a run asked for by {pending.get('trigger', '?')} until the model lock is free")
         )
     return Section(title="runs", rows=rows, facts={"runs": found, "executions": machines}, bad=bad)
 
 
-def _rows(seen: Deployment, begin: str) -> Iterator[dict[str, str]]:
+def ledger_rows(seen: Deployment, begin: str) -> Iterator[dict[str, str]]:
     pages = seen.place.client("dynamodb").get_paginator("scan")
     for page in pages.paginate(TableName=seen.output("LedgerTableName")):
         for item in page["Items"]:
@@ -103,112 +97,6 @@ def _machine_in_words(newest: Mapping[str, Any] | None, running: list[dict[str, 
     return said + (
         f"; newest end {newest['status']} at {newest['stopped'][:16]}" if newest else "; none ended yet"
     )
-
-
-def models(seen: Deployment) -> Section:
-    """Champion and challenger: who answers, since when, with which figures; what bakes."""
-    endpoint = _endpoint(seen)
-    champion = _champion(seen)
-    facts: dict[str, Any] = {"endpoint": endpoint, "champion": {"run_id": champion or BASELINE}}
-    rows = [("endpoint", f"{endpoint['name']} is {endpoint['status']}")]
-    rows.append(("champion", f"run {champion}" if champion else "the contract's rule (nothing promoted yet)"))
-    if champion:
-        rows += _judged(seen, champion, facts["champion"])
-    challenger = endpoint["variants"].get(CHALLENGER)
-    bakes = challenger["model"].removeprefix(f"{seen.names.prefix}-") if challenger else None
-    facts["challenger"] = {"run_id": bakes}
-    if challenger and bakes:
-        since = next((row["taken_at"] for row in _rows(seen, "lock#model")), None)
-        rows.append(
-            (
-                "challenger",
-                f"run {bakes} bakes with {challenger['share']:.0%} of the requests"
-                + (f"; its run trains and bakes since {since[:16]}" if since else ""),
-            )
-        )
-        facts["challenger"]["lock_taken_at"] = since
-        rows += _judged(seen, bakes, facts["challenger"])
-    else:
-        rows.append(("challenger", "none; nothing bakes"))
-    rows += _lately(seen, endpoint["name"], facts)
-    bad = [f"endpoint {endpoint['name']} is {endpoint['status']}"] if endpoint["status"] == "Failed" else []
-    return Section(title="models", rows=rows, facts=facts, bad=bad)
-
-
-def _champion(seen: Deployment) -> str | None:
-    name = seen.output("ChampionParameterName")
-    value = str(seen.place.client("ssm").get_parameter(Name=name)["Parameter"]["Value"])
-    return None if value == BASELINE else str(json.loads(value)["run_id"])
-
-
-def _endpoint(seen: Deployment) -> dict[str, Any]:
-    name = seen.output("EndpointName")
-    sagemaker = seen.place.client("sagemaker")
-    told = sagemaker.describe_endpoint(EndpointName=name)
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=told["EndpointConfigName"])
-    model = {each["VariantName"]: each["ModelName"] for each in config["ProductionVariants"]}
-    variants = told.get("ProductionVariants", [])
-    weights = {each["VariantName"]: float(each.get("CurrentWeight", 1.0)) for each in variants}
-    return {
-        "name": name,
-        "status": told["EndpointStatus"],
-        "config": told["EndpointConfigName"],
-        "variants": {
-            each["VariantName"]: {
-                "model": model.get(each["VariantName"], "?"),
-                "instances": each.get("CurrentInstanceCount"),
-                "share": weights[each["VariantName"]] / (sum(weights.values()) or 1.0),
-            }
-            for each in variants
-        },
-    }
-
-
-def _judged(seen: Deployment, run_id: str, facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """Its figures on the held-out days, from the run's evaluation."""
-    key = f"runs/{run_id}/evaluation/evaluation.json"
-    try:
-        body = seen.analyst.client("s3").get_object(Bucket=seen.output("ModelsBucketName"), Key=key)["Body"]
-        found = json.loads(body.read())
-    except (BotoCoreError, ClientError) as error:
-        facts["metrics_unread"] = str(error)
-        fix = f"take on {seen.output('AnalystRoleArn')} (sts:AssumeRole), whose role may read reports"
-        return [("  figures", f"cannot be read: {error}; fix: {fix}")]
-    facts["holdout"] = {"rows": found["rows"]["holdout"], "metrics": found["candidate"]["metrics"]}
-    figures = ", ".join(f"{name} {_figure(value)}" for name, value in found["candidate"]["metrics"].items())
-    return [("  figures", f"{figures} on {found['rows']['holdout']:,} held-out rows")]
-
-
-def _figure(value: Any) -> str:
-    """A metric, with its interval where the evaluation has one."""
-    if isinstance(value, Mapping):
-        known = value.get("value")
-        return "unknown" if known is None else f"{known:.4g}"
-    return "unknown" if value is None else f"{value:.4g}"
-
-
-def _lately(seen: Deployment, endpoint: str, facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the newest monitoring report measured; it is monthly, so look back far enough."""
-    metrics = {
-        name: Metric(
-            namespace=NAMESPACE,
-            name=name,
-            dimensions={"Endpoint": endpoint},
-            statistic="Maximum",
-            period=86_400,
-        )
-        for name in MODEL_METRICS
-    }
-    found = seen.series(metrics, back=timedelta(days=62))
-    known = {name: each for name, each in found.items() if each.values}
-    facts["monitored"] = {
-        name: {"value": each.last, "day": f"{each.times[-1]:%F}"} for name, each in known.items()
-    }
-    if not known:
-        return [("monitored", "no report in the last two months")]
-    day = max(each.times[-1] for each in known.values())
-    words = ", ".join(f"{name} {each.last:.4g}" for name, each in known.items() if each.times[-1] == day)
-    return [("monitored", f"{words} (report of {day:%F})")]
 
 
 def alarms(seen: Deployment) -> Section:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import cost, data, loop, place, view
+from deployment import cost, data, loop, models, place, view
 from deployment.errors import DeletionError, explained
 from deployment.view import Deployment, NothingToSeeError, Section, Unread
 
@@ -25,7 +25,7 @@ EYES: tuple[tuple[str, Callable[[Deployment], Section]], ...] = (
     ("stacks", loop.the_stacks),
     ("alarms", loop.alarms),
     ("runs", loop.runs),
-    ("models", loop.models),
+    ("models", models.standing),
     ("schedules", loop.schedules),
     ("data", data.lag),
     ("dead letters", data.dead_letters),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -107,15 +107,19 @@ class Deployment:
     def series(
         self, metrics: Mapping[str, Metric], *, back: timedelta, until: datetime | None = None
     ) -> dict[str, Series]:
-        """What CloudWatch measured in the window that ends at `until` (default: now), by the given names."""
+        """What CloudWatch measured in the window that ends at `until` (default: now), by the given names.
+
+        The window begins at a midnight (UTC), so that a period of a day is a day of the calendar.
+        """
         names, end = list(metrics), until or self.at
+        begin = datetime.combine((end - back).date(), time.min, UTC)
         found: dict[str, Series] = {}
         for first in range(0, len(names), METRICS_PER_CALL):
             some = names[first : first + METRICS_PER_CALL]
             parts: dict[str, list[tuple[datetime, float]]] = {name: [] for name in some}
             queries = [_query(f"m{number}", metrics[name]) for number, name in enumerate(some)]
             pages = self.place.client("cloudwatch").get_paginator("get_metric_data")
-            for page in pages.paginate(MetricDataQueries=queries, StartTime=end - back, EndTime=end):
+            for page in pages.paginate(MetricDataQueries=queries, StartTime=begin, EndTime=end):
                 for result in page["MetricDataResults"]:
                     name = some[int(result["Id"][1:])]
                     parts[name] += zip(result["Timestamps"], result["Values"], strict=True)
