@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deployment import calendar
-from deployment.names import GROUPS
+from deployment.names import GROUPS, MODULES
 from deployment.view import Deployment, NothingToSeeError, Section, ago
 
 SHOWN_RUNS = 5
@@ -21,7 +21,8 @@ def the_stacks(seen: Deployment) -> Section:
     rows, bad = [], []
     for group in reversed(GROUPS):
         name = seen.names.stack(group)
-        rows.append((group, status.get(name, "not deployed")))
+        if name in status or group not in MODULES:
+            rows.append((group, status.get(name, "not deployed")))
         if "FAILED" in status.get(name, "") or "ROLLBACK" in status.get(name, ""):
             bad.append(f"stack {name} is {status[name]}: cdk deploy says why")
     return Section(title="stacks", rows=rows, facts=status, bad=bad)

@@ -77,12 +77,14 @@ class Board:
         axes.text(0.2, place[3] - 0.4, properties["title"], fontsize=11, weight="bold", va="center")
         names = [arn.split(":alarm:", 1)[1] for arn in properties["alarms"]]
         states = self._states(names)
-        columns = 4 if len(names) > 4 else max(len(names), 1)
+        if wanted := properties.get("states"):
+            names = [name for name in names if states.get(name) in wanted]
+        columns = max(int(place[2] // 4), 1)
         for number, name in enumerate(names):
             x, y = number % columns, number // columns
             colour = {"ALARM": RINGS, "OK": CALM}.get(states.get(name, ""), BLIND)
             at = (0.25 + x * place[2] / columns, place[3] - 0.95 - 0.5 * y)
-            axes.text(*at, "■ " + name.split(" ", 1)[1], fontsize=8.5, color=colour, va="center")
+            axes.text(*at, "■ " + name.split(" ", 1)[1], fontsize=7.5, color=colour, va="center")
 
     def _states(self, names: Sequence[str]) -> dict[str, str]:
         found = {}
@@ -95,7 +97,10 @@ class Board:
     def _graph(
         self, figure: plt.Figure, place: Sequence[float], rows: int, properties: Mapping[str, Any]
     ) -> None:
-        self._panel(figure, place, rows)
+        panel = self._panel(figure, place, rows)
+        if properties["view"] == "singleValue":
+            self._numbers(panel, place, properties)
+            return
         x, y, width, height = place
         box = ((x + 1.25) / COLUMNS, (y + 1.0) / rows, (width - 1.6) / COLUMNS, (height - 1.85) / rows)
         axes = figure.add_axes(box)
@@ -121,6 +126,14 @@ class Board:
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=7, frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(-0.02, -0.12))
+
+    def _numbers(self, axes: plt.Axes, place: Sequence[float], properties: Mapping[str, Any]) -> None:
+        axes.text(0.2, place[3] - 0.4, properties["title"], fontsize=11, weight="bold", va="center")
+        lines = list(self._lines(properties))
+        for number, (label, _, values) in enumerate(lines):
+            x = 0.3 + number * place[2] / max(len(lines), 1)
+            axes.text(x, place[3] - 1.8, f"{values[-1]:.4g}" if values else "--", fontsize=20, va="center")
+            axes.text(x, place[3] - 2.8, label, fontsize=8, va="center")
 
     def _lines(self, properties: Mapping[str, Any]) -> Iterator[tuple[str, list[datetime], list[float]]]:
         queries, labels = self._queries(properties)

@@ -1,7 +1,7 @@
 """GetMetricData: periods on the clock's own grid, percentiles, and a look-up instead of a search per period.
 
 moto counts periods from the window's start, knows no percentile, and looks through every metric for each
-period: a window of a month takes it minutes. Its expressions work on what is answered here.
+period, so that a window of a month takes minutes; expressions are metric math as alarms know it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ def self_test() -> None:
 
     backend = "moto.cloudwatch.models:CloudWatchBackend.get_metric_data"
     check(backend, "self", "queries", "start_time", "end_time", "scan_by")
-    check("moto.cloudwatch.metric_data_expression_parser:parse_expression", "expression", "results")
 
 
 def _is_ours(query: dict[str, Any]) -> bool:
@@ -54,16 +53,31 @@ def _is_ours(query: dict[str, Any]) -> bool:
 def answer(
     queries: Sequence[dict[str, Any]], start: datetime, end: datetime, newest_first: bool
 ) -> list[dict[str, Any]]:
-    from moto.cloudwatch.metric_data_expression_parser import parse_expression
+    """An expression may use any metric of the call, whatever their order; one that returns no data too."""
+    measured = {
+        query["Id"]: _measured(query, start, end, newest_first) for query in queries if "MetricStat" in query
+    }
+    return [
+        measured.get(query["Id"]) or _computed(query, measured, newest_first)
+        for query in queries
+        if query.get("ReturnData", True)
+    ]
 
-    results = [_measured(query, start, end, newest_first) for query in queries if "MetricStat" in query]
-    shown = {query["Id"] for query in queries if query.get("ReturnData", True)}
-    answers = [result for result in results if result["id"] in shown]
-    for query in queries:
-        if "Expression" in query:
-            values, times = parse_expression(query["Expression"], results)
-            answers.append(_result(query["Id"], query.get("Label") or query["Id"], times, values))
-    return answers
+
+def _computed(
+    query: dict[str, Any], measured: dict[str, dict[str, Any]], newest_first: bool
+) -> dict[str, Any]:
+    """Metric math, where at least one of its metrics has a point."""
+    times = sorted({time for result in measured.values() for time in result["timestamps"]})
+    points: dict[str, list[float | None]] = {}
+    for name, result in measured.items():
+        known = dict(zip(result["timestamps"], result["values"], strict=True))
+        points[name] = [known.get(time) for time in times]
+    values = alarm_state.series(query["Expression"], points)
+    pairs = [(time, value) for time, value in zip(times, values, strict=True) if value is not None]
+    pairs.sort(reverse=newest_first)
+    label = query.get("Label") or query["Id"]
+    return _result(query["Id"], label, [time for time, _ in pairs], [value for _, value in pairs])
 
 
 def _measured(query: dict[str, Any], start: datetime, end: datetime, newest_first: bool) -> dict[str, Any]:

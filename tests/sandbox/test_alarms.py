@@ -263,10 +263,15 @@ def test_data_of_metrics_come_by_periods_of_the_clock_with_percentiles(fresh: No
         }
         for name, stat in (("middle", "p50"), ("sum", "Sum"))
     ]
+    queries.append({"Id": "per_minute", "Expression": "sum / 30"})
     # The window begins between two periods; the first one counts whole, as on AWS.
     window = {"StartTime": day + timedelta(minutes=50), "EndTime": day + timedelta(days=1)}
     found = cloudwatch.get_metric_data(MetricDataQueries=queries, **window)["MetricDataResults"]
     values = {result["Id"]: result["Values"] for result in found}
-    assert {name: sorted(each) for name, each in values.items()} == {"middle": [2.5, 9.0], "sum": [9.0, 10.0]}
+    assert {name: sorted(each) for name, each in values.items()} == {
+        "middle": [2.5, 9.0],
+        "sum": [9.0, 10.0],
+        "per_minute": [0.3, 10 / 30],
+    }
     hours = {moment.astimezone(UTC).strftime("%H:%M") for moment in found[0]["Timestamps"]}
     assert hours == {"01:00", "01:30"}

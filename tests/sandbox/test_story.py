@@ -108,7 +108,8 @@ def assert_status_is_that_of_the_story(seen: dict[str, Any], found: dict[str, An
         variant["metrics"]["roc_auc"]["value"] == last["variants"]["champion"]["metrics"]["roc_auc"]["value"]
     )
     tables = seen["sections"]["data"]["tables"]
-    assert tables["flights"] == {"arrived": "2013-05-31", "published": "2013-05"}
+    assert tables["flights"]["arrived"].startswith("2013-05-")
+    assert tables["flights"]["published"] == "2013-05"
     assert tables["features"]["published"] == "2013-05"
     assert seen["sections"]["set aside"]["quarantine/outcomes"]["objects"] == 2
 
