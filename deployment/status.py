@@ -79,12 +79,12 @@ def _page(seen: Deployment, found: Sequence[Section | Unread], status: int) -> I
         yield each.title.upper()
         rows = [("unread", each.why)] if isinstance(each, Unread) else each.rows
         for label, text in rows:
-            yield from _row(label, text)
+            yield from row(label, text)
     yield ""
     yield from _ending(found, status)
 
 
-def _row(label: str, text: str) -> Iterator[str]:
+def row(label: str, text: str) -> Iterator[str]:
     first, *rest = textwrap.wrap(text, WIDTH - LABEL - 4, break_on_hyphens=False) or [""]
     if len(label) > LABEL:
         yield f"  {label}"

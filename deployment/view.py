@@ -15,7 +15,6 @@ from deployment import stacks
 from deployment.errors import explained
 from deployment.names import Names, names_for
 from deployment.place import Place
-from deployment.rest import named
 from deployment.stacks import Resource, Stack
 
 METRICS_PER_CALL = 500  # GetMetricData takes no more
@@ -86,10 +85,13 @@ class Deployment:
 
     def of_type(self, kind: str) -> list[str]:
         """Physical ids of the resources of a CloudFormation type, in all stacks."""
+        return [resource.name for resource in self.resources(kind)]
+
+    def resources(self, kind: str) -> list[Resource]:
         for stack in self.stacks:
             if stack.name not in self._resources:
                 self._resources[stack.name] = stacks.resources(self.place, stack)
-        return list(named([each for found in self._resources.values() for each in found], kind))
+        return [each for found in self._resources.values() for each in found if each.type == kind]
 
     @cached_property
     def analyst(self) -> boto3.Session:

@@ -141,7 +141,8 @@ class Board:
         pages = self._metrics.get_paginator("get_metric_data")
         for page in pages.paginate(MetricDataQueries=queries, StartTime=self._start, EndTime=self._end):
             for result in page["MetricDataResults"]:
-                found[result["Id"]] += zip(result["Timestamps"], result["Values"], strict=True)
+                if result["Id"] in found:
+                    found[result["Id"]] += zip(result["Timestamps"], result["Values"], strict=True)
         for number, label in labels.items():
             points = sorted(found[number])
             yield label, [time for time, _ in points], [value for _, value in points]

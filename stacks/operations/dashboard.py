@@ -165,7 +165,7 @@ class _Graph:
 
 
 def _text(markdown: str) -> cloudwatch.TextWidget:
-    return cloudwatch.TextWidget(markdown=markdown, width=24, height=3)
+    return cloudwatch.TextWidget(markdown=markdown, width=24, height=2)
 
 
 def _ingest(ingest: Ingest, dead_letters: sqs.IQueue) -> list[_Graph]:
@@ -205,7 +205,7 @@ def _ingest(ingest: Ingest, dead_letters: sqs.IQueue) -> list[_Graph]:
             THIRD,
             divide=60,
         ),
-        _Graph("Share of the deliveries that succeed", "of 1", shares, THIRD),
+        _Graph("Share of the deliveries that succeed", "share", shares, THIRD),
         _Graph(
             "Refused by the stream",
             "records",

@@ -1,4 +1,4 @@
-"""Delivery: off until settings switch it on; then one environment of one repository, the bootstrap's roles."""
+"""Delivery: off until settings switch it on; then one environment of one repository, and nobody else."""
 
 from __future__ import annotations
 

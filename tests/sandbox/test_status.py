@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from deployment import place, status, view
+from deployment import place, rightsizing, status, view
 from deployment.view import Section, Unread
-from sandbox import account, deploy
+from sandbox import account, clock, deploy
 from sandbox.engines import metrics
 from tests.conftest import Assembly
 from tests.sandbox import flow_account
@@ -129,3 +130,26 @@ def test_who_may_see_only_the_stacks_is_told_what_is_closed(
     assert {"alarms", "runs", "models", "data", "dead letters"} <= set(closed)
     assert all("fix: " in why for why in closed.values()), closed
     assert status.verdict(found) == status.CANNOT_LOOK
+
+
+def test_rightsizing_reads_every_size_and_says_what_to_change(
+    here: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    of = {"EndpointName": "mlref-sandbox-endpoint", "VariantName": "champion"}
+    for hours in range(40):
+        for name, value in (("CPUUtilization", 30.0), ("MemoryUtilization", 93.0)):
+            at = clock.now() - timedelta(hours=hours + 1)
+            space = "/aws/sagemaker/Endpoints"
+            metrics.put(namespace=space, name=name, value=value, dimensions=of, at=at)
+    code = rightsizing.main(["--profile", "sandbox", "--json"])
+    said = json.loads(capsys.readouterr().out)
+    assert code == rightsizing.TO_CHANGE
+    assert said["unread"] == {}
+    change = {
+        each["resource"]: (each["verdict"], each["change"]) for each in said["advice"] if each["change"]
+    }
+    assert change == {
+        "endpoint variant champion (1 x ml.m5.large)": ("too small", 'deploy.instance_type="ml.m5.xlarge"')
+    }
+    read = {each["resource"].split()[0] for each in said["advice"]}
+    assert {"endpoint", "stream", "function", "Glue", "delivery", "table"} <= read
