@@ -278,7 +278,7 @@ def _endpoint(endpoint: str) -> list[_Graph]:
             THIRD,
         ),
         _Graph(
-            "Processor",
+            "Processor (a vCPU is 100)",
             "percent",
             of("CPUUtilization", "Average", INSTANCES, minutes=5),
             THIRD,

@@ -15,6 +15,7 @@ from aws_cdk.aws_sns import Topic
 import contracts
 from sandbox.engines import event_pattern
 from settings import PROFILES
+from stacks.operations.alarms import vcpus
 from stacks.operations.budget import WITHOUT_BUDGETS, Budget
 from tests.definitions import definitions, flat, tasks
 
@@ -304,3 +305,31 @@ def test_the_dashboard_begins_with_what_rings(sandbox: Any) -> None:
     first = next(each["properties"] for each in widgets if each["type"] == "alarm")
     assert first["states"] == ["ALARM"]
     assert len(first["alarms"]) == len(alarms(sandbox))
+
+
+def test_the_processor_is_counted_by_vcpu(assembly: Any) -> None:
+    """SageMaker's figure for ml.m5.large goes up to 200: an alarm at 90 would ring at half the load."""
+    variants = assembly.resources("AWS::SageMaker::EndpointConfig").values()
+    assert {each["ProductionVariants"][0]["InstanceType"] for each in variants} == {"ml.m5.large"}
+    found = alarms(assembly)
+    assert found["deploy: champion is short of processor"]["Threshold"] == 180
+    assert found["deploy: champion is short of memory"]["Threshold"] == 90
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "expected"),
+    [
+        ("ml.t2.medium", 2),
+        ("ml.m5.large", 2),
+        ("ml.m5.xlarge", 4),
+        ("ml.c5.2xlarge", 8),
+        ("ml.m5.24xlarge", 96),
+    ],
+)
+def test_vcpus_follow_the_size(instance_type: str, expected: int) -> None:
+    assert vcpus(instance_type) == expected
+
+
+def test_a_size_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"ml\.m5\.metal .* allowed is .* settings\.py"):
+        vcpus("ml.m5.metal")
