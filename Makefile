@@ -7,11 +7,12 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth audit opinions mutants preflight destroy bill pause resume snapshots diagram bench lock clean
+.PHONY: help setup demo sandbox test lint synth audit opinions mutants review preflight destroy bill pause resume status rightsizing board snapshots diagram bench lock clean
 
 help:  ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  options: PROFILE=sandbox|production (synth, audit, preflight, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s
+", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  options: PROFILE=sandbox|production (synth, audit, review, preflight, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
 
 setup:  ## the virtual environment, Node and the CDK command line (the others call it)
 	@$(PYTHON) scripts/setup.py
@@ -59,6 +60,16 @@ pause: setup  ## take away what costs by existing; data, models and the champion
 
 resume: setup  ## bring back what a pause took away (PROFILE=sandbox)
 	@$(BIN)/python -m deployment.pause resume --profile $(PROFILE)
+
+# The account's credentials and Region are those of the environment; AT: where its clock is not this machine's.
+status: setup  ## how a deployment does: runs, models, alarms, data, cost (PROFILE=sandbox; JSON=1; exit 1: something rings)
+	@$(BIN)/python -m deployment.status --profile $(PROFILE) $(if $(JSON),--json) $(if $(AT),--at $(AT))
+
+rightsizing: setup  ## what is too large or too small by its metrics, and the change to make (PROFILE=sandbox; DAYS=14; JSON=1)
+	@$(BIN)/python -m deployment.rightsizing --profile $(PROFILE) $(if $(DAYS),--days $(DAYS)) $(if $(JSON),--json) $(if $(AT),--at $(AT))
+
+board: setup  ## a deployment's dashboard as a picture, build/dashboard.png (PROFILE=sandbox; DAYS=7)
+	@$(BIN)/python scripts/board.py --name mlref-$(PROFILE)-loop $(if $(DAYS),--days $(DAYS)) $(if $(AT),--at $(AT))
 
 snapshots: setup  ## rewrite tests/snapshots after a change that was meant; review reads the diff
 	@UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests -m "not journey" -k "snapshot or logical_id" $(PYTEST_ARGS)

@@ -17,6 +17,7 @@ from settings import PROJECT, Settings, settings_for
 from stacks.base.stack import BaseStack
 from stacks.data.stack import DataStack
 from stacks.model.stack import ModelStack
+from stacks.modules.delivery.stack import DeliveryStack
 from stacks.operations.stack import OperationsStack
 
 LEDGER = Path(__file__).parent / "security" / "ledger.yaml"
@@ -72,6 +73,8 @@ def build(app: cdk.App, settings: Settings, contract: dict[str, Any]) -> cdk.App
         model=model,
         boundary=base.boundary,
     )
+    if settings.delivery is not None:
+        DeliveryStack(app, "Delivery", settings=settings, delivery=settings.delivery)
     cdk.Tags.of(app).add("project", PROJECT)
     cdk.Tags.of(app).add("profile", settings.profile)
     return app

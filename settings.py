@@ -6,6 +6,7 @@ means that the feature is off, or that AWS decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -55,6 +56,15 @@ def one_of(section: object, name: str, allowed: tuple[object, ...]) -> None:
         known = ", ".join(str(value) for value in allowed)
         raise ValueError(
             f"{type(section).__name__}.{name} must be one of {known}, got {got!r}: "
+            "set it for the profile in settings.py"
+        )
+
+
+def matches(section: object, name: str, pattern: str, words: str) -> None:
+    got = getattr(section, name)
+    if not re.fullmatch(pattern, got):
+        raise ValueError(
+            f"{type(section).__name__}.{name} must be {words}, got {got!r}: "
             "set it for the profile in settings.py"
         )
 
@@ -210,6 +220,23 @@ class RetrainSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeliverySettings:
+    """Optional: a workflow on GitHub deploys this profile, by a signed word instead of a key."""
+
+    # `owner/name`; of a repository made since July 2026 with the ids that never change, `owner@1/name@2`:
+    # https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens/
+    repository: str
+    environment: str  # of the repository; who approves a deployment there is set on GitHub
+    makes_provider: bool  # an account has one provider for GitHub: False where another deployment made it
+    qualifier: str = "hnb659fds"  # of `cdk bootstrap`; this is its default
+
+    def __post_init__(self) -> None:
+        matches(self, "repository", r"[\w.-]+(@\d+)?/[\w.-]+(@\d+)?", "owner/name or owner@id/name@id")
+        matches(self, "environment", r"[\w-]+", "letters, digits, _ and -")
+        matches(self, "qualifier", r"[a-z0-9]{1,10}", "at most ten small letters and digits")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     profile: str
     base: BaseSettings
@@ -224,6 +251,7 @@ class Settings:
     # Without what is paid for existing and can be made again: interface endpoints, the model's endpoint, the
     # dashboard. docs/decisions/0053-pause.md
     is_paused: bool = False
+    delivery: DeliverySettings | None = None  # stacks/modules/delivery; None: no such stack
 
     def paused(self) -> Settings:
         """Nothing starts by itself, as nothing that it would need is there."""

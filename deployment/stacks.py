@@ -63,6 +63,18 @@ def present(place: Place, names: Names) -> list[Stack]:
     return [found[name] for group in GROUPS if (name := names.stack(group)) in found]
 
 
+def outputs(place: Place, stacks: Sequence[Stack]) -> dict[str, str]:
+    """Of these stacks together, without those that only other stacks use."""
+    names = {stack.name for stack in stacks}
+    return {
+        output["OutputKey"]: output["OutputValue"]
+        for stack in _described(place)
+        if stack["StackName"] in names
+        for output in stack.get("Outputs", [])
+        if not output["OutputKey"].startswith("ExportsOutput")
+    }
+
+
 def find(place: Place, name: str) -> Stack | None:
     try:
         found = place.client("cloudformation").describe_stacks(StackName=name)["Stacks"]

@@ -108,6 +108,25 @@ def _update_job(p: Parameters) -> dict[str, Any]:
     return {"JobName": p["JobName"]}
 
 
+def _clients(p: Parameters) -> list[str]:
+    providers, arn = backend("iam").open_id_providers, p["OpenIDConnectProviderArn"]
+    listed: list[str] = _found(providers, arn, "OpenIDConnect Provider", "NoSuchEntity").client_id_list
+    return listed
+
+
+def _add_client_id(p: Parameters) -> dict[str, Any]:
+    """Adding one that is there changes nothing, as removing one that is not."""
+    if p["ClientID"] not in (listed := _clients(p)):
+        listed.append(p["ClientID"])
+    return {}
+
+
+def _remove_client_id(p: Parameters) -> dict[str, Any]:
+    if p["ClientID"] in (listed := _clients(p)):
+        listed.remove(p["ClientID"])
+    return {}
+
+
 def _log_group(p: Parameters) -> Any:
     return _found(backend("logs").groups, p["logGroupName"], "Log group", "ResourceNotFoundException")
 
@@ -182,6 +201,10 @@ _OPERATIONS: dict[tuple[str, str], dict[str, Operation]] = {
         "UpdateConnection": _update_connection,
         "UpdateJob": _update_job,
     },
+    ("iam", "IamResponse"): {
+        "AddClientIDToOpenIDConnectProvider": _add_client_id,
+        "RemoveClientIDFromOpenIDConnectProvider": _remove_client_id,
+    },
     ("logs", "LogsResponse"): {
         "AssociateKmsKey": _associate_kms_key,
         "DisassociateKmsKey": _disassociate_kms_key,
@@ -221,6 +244,7 @@ def self_test() -> None:
         "athena": ("named_queries", "work_groups"),
         "ec2": ("managed_prefix_lists",),
         "glue": ("connections", "jobs"),
+        "iam": ("open_id_providers",),
         "logs": ("groups",),
     }
     for service, names in state.items():

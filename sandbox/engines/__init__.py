@@ -9,6 +9,7 @@ ENGINES = (
     "firehose",
     "events",
     "alarms",
+    "metric_data",
     "notifications",
     "states",
     "glue",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,6 +85,13 @@ def _read_new_metrics() -> None:
         pairs = frozenset((d.name, d.value) for d in datum.dimensions)
         _index.setdefault((datum.namespace, datum.name, pairs), []).append(_sample(datum))
     _indexed = len(data)
+
+
+def samples(namespace: str, name: str, dimensions: Mapping[str, str]) -> list[Sample]:
+    """Everything that was measured of a metric, in the order in which it arrived."""
+    with _lock:
+        _read_new_metrics()
+        return list(_index.get((namespace, name, frozenset(dimensions.items())), ()))
 
 
 def _sample(datum: Any) -> Sample:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -159,16 +160,31 @@ def watch_endpoint(alerts: Alerts, settings: Settings, endpoint: str) -> list[cl
             why="Clients send what the model does not understand.",
         )
     busy = {"EndpointName": endpoint, "VariantName": CHAMPION}
-    for name, title in (("CPUUtilization", "processor"), ("MemoryUtilization", "memory")):
+    # Memory counts up to 100, the processor up to 100 for each of its vCPUs:
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
+    cores = vcpus(settings.deploy.instance_type)
+    for name, title, whole in (("CPUUtilization", "processor", cores), ("MemoryUtilization", "memory", 1)):
         alerts.alarm(
             "deploy",
             f"champion is short of {title}",
             metric("/aws/sagemaker/Endpoints", name, busy, statistic="Average"),
-            90,
+            90 * whole,
             periods=3,
             why=f"The champion's instances use more than 90 % of their {title}.",
         )
     return guards
+
+
+def vcpus(instance_type: str) -> int:
+    """By the size, as in every family without an accelerator: large 2, xlarge 4, 2xlarge 8, and so on."""
+    size = instance_type.rsplit(".", 1)[-1]
+    found = re.fullmatch(r"(?:(medium|large)|(\d*)xlarge)", size)
+    if found is None:
+        raise ValueError(
+            f"{instance_type} has an unknown size: got {size!r}, allowed is medium, large, xlarge or "
+            "a number of them (4xlarge): set deploy.instance_type in settings.py, or teach this function"
+        )
+    return 2 if found[1] else 4 * int(found[2] or 1)
 
 
 def _watch_workflows(alerts: Alerts, workflows: Mapping[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aws_cdk import Annotations, Aws, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -21,17 +22,27 @@ UNDER = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """What the dashboard draws of an alarm: above or below which value of a metric's period it rings."""
+
+    metric_name: str
+    value: float
+    is_lower: bool
+    minutes: float
+
+
 class Alerts(Construct):
     """
     topic   encrypted; alarms, the budget, rules and state machines publish to it
-    alarms  by stage, in the order they were made; limits: metric and threshold of each, for the dashboard
+    alarms  by stage, in the order they were made; limits: of each, for the dashboard
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings, key: kms.IKey) -> None:
         super().__init__(scope, construct_id)
         self._prefix = settings.prefix
         self.alarms: dict[str, list[cloudwatch.Alarm]] = {}
-        self.limits: dict[str, list[tuple[str, float]]] = {}
+        self.limits: dict[str, list[Limit]] = {}
         self.topic = sns.Topic(self, "Topic", master_key=key, enforce_ssl=True, display_name=settings.prefix)
         ours = {
             "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
@@ -88,7 +99,13 @@ class Alerts(Construct):
         alarm.add_alarm_action(actions.SnsAction(self.topic))
         alarm.add_ok_action(actions.SnsAction(self.topic))
         self.alarms.setdefault(stage, []).append(alarm)
-        self.limits.setdefault(stage, []).append((measured.metric_name, threshold))
+        limit = Limit(
+            metric_name=measured.metric_name,
+            value=threshold,
+            is_lower=when is UNDER,
+            minutes=measured.period.to_minutes(),
+        )
+        self.limits.setdefault(stage, []).append(limit)
         return alarm
 
 

@@ -1,26 +1,53 @@
-"""Dashboard: the whole loop on one page, in the order the data travels, each alarm's limit drawn in."""
+"""Dashboard: the whole loop on one page, in the order the data travels.
+
+Every alarm has a graph of its metric, by the period that it judges, with its limit drawn in.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from settings import Settings
+from stacks.operations.alarms import DAY_MINUTES as DAY
 from stacks.operations.alarms import functions_of
-from stacks.operations.alerts import Alerts, metric
+from stacks.operations.alerts import Alerts, Limit, metric
 from stacks.operations.deploy import endpoint_name
 from stacks.operations.neighbours import Ingest
 from stacks.operations.release import CHALLENGER, CHAMPION
 from stacks.operations.steps import NAMESPACE
 
-HALF, THIRD = 12, 8
+HALF, THIRD, QUARTER = 12, 8, 6
+INSTANCES = "/aws/sagemaker/Endpoints"  # the namespace
+BOOK = "docs/operations.md"
+ALARMS_IN_A_ROW = 6
+# What a person sees when all is well, and where to look when it is not.
 STAGES = {
-    "ingest": "Records by stream, files by landing; checked, anonymised, filed.",
-    "retrain": "The runs: refresh the data, train, gate, challenge, promote or roll back.",
-    "deploy": "One endpoint, two variants while a challenger bakes.",
-    "monitor": "What the model is worth, by labels that came in since.",
+    "ingest": (
+        "Records by stream, files by landing: checked, anonymised, filed. Well: what arrives is "
+        "delivered within minutes, every share is 1, nothing fails. *Records arrive but none are "
+        "delivered*: look at the shares below and at the delivery's log. What was refused lies in "
+        "quarantine with its reason (`make status`)."
+    ),
+    "retrain": (
+        "The state machines: refresh the data, train, gate, challenge, promote or roll back. Well: "
+        "whatever starts succeeds; a run stays open for as long as its challenger bakes. Refused and "
+        "rolled back are good ends too: why is in the ledger and in the message."
+    ),
+    "deploy": (
+        "One endpoint: the champion, and beside it a challenger while one bakes. Well: no errors, the "
+        "slowest hundredth of the answers below the line. An alarm of a variant takes a challenger or "
+        "a deployment back."
+    ),
+    "monitor": (
+        "What the model is worth, by labels that came in since; one point a report, mostly monthly. "
+        "Above a line of quality or balance a retraining starts by itself. Drift alone starts none: "
+        "it says what to look at."
+    ),
 }
 
 
@@ -33,52 +60,107 @@ class Dashboard(Construct):
         settings: Settings,
         alerts: Alerts,
         ingest: Ingest,
+        dead_letters: sqs.IQueue,
         workflows: Mapping[str, str],
     ) -> None:
         super().__init__(scope, construct_id)
-        board = cloudwatch.Dashboard(
-            self,
-            "Board",
-            dashboard_name=f"{settings.prefix}-loop",
-        )
-        board.add_widgets(
-            _text(
-                f"# {settings.prefix}\nproducers -> ingest -> transform -> train -> evaluate -> deploy -> "
-                "monitor -> retrain. Red lines are the limits of alarms; docs/operations.md says what to do."
-            )
-        )
+        board = cloudwatch.Dashboard(self, "Board", dashboard_name=f"{settings.prefix}-loop")
+        endpoint = endpoint_name(settings)
+        _head(board, settings.prefix, alerts, endpoint)
         rows = {
-            "ingest": _ingest(ingest),
+            "ingest": _ingest(ingest, dead_letters),
             "retrain": _runs(workflows),
-            "deploy": _endpoint(endpoint_name(settings)),
-            "monitor": _model(endpoint_name(settings)),
+            "deploy": _endpoint(endpoint),
+            "monitor": _model(endpoint),
         }
         for stage, graphs in rows.items():
             board.add_widgets(_text(f"## {stage}\n{STAGES[stage]}"))
             alarms = alerts.alarms.get(stage, [])
             board.add_widgets(
-                cloudwatch.AlarmStatusWidget(title=f"Alarms of {stage}", alarms=alarms, width=24, height=3)
+                cloudwatch.AlarmStatusWidget(
+                    title=f"Alarms of {stage}",
+                    alarms=alarms,
+                    width=24,
+                    height=2 + (len(alarms) - 1) // ALARMS_IN_A_ROW,
+                )
             )
             board.add_widgets(*(graph.widget(alerts.limits.get(stage, [])) for graph in graphs))
 
 
-class _Graph:
-    def __init__(self, title: str, unit: str, metrics: Sequence[cloudwatch.Metric], width: int) -> None:
-        self._title, self._unit, self._metrics, self._width = title, unit, metrics, width
+def _head(board: cloudwatch.Dashboard, prefix: str, alerts: Alerts, endpoint: str) -> None:
+    """The question of every morning first: does anything ring, and what is the model worth?"""
+    board.add_widgets(
+        _text(
+            f"# {prefix}\nproducers -> ingest -> transform -> train -> evaluate -> deploy -> monitor -> "
+            "retrain. A red line is where an alarm rings; what to do then stands in "
+            f"{BOOK} under the alarm's name."
+        )
+    )
+    newest = {
+        "QualityDrop": "loss of quality",
+        "CalibrationGap": "off balance by",
+        "LabelledRows": "rows with a label",
+        "DriftedFeatures": "features that drifted",
+    }
+    board.add_widgets(
+        cloudwatch.AlarmStatusWidget(
+            title="Rings now (empty: nothing does)",
+            alarms=[alarm for alarms in alerts.alarms.values() for alarm in alarms],
+            states=[cloudwatch.AlarmState.ALARM],
+            width=HALF,
+            height=4,
+        ),
+        cloudwatch.SingleValueWidget(
+            title="The champion, by the newest report",
+            metrics=[
+                metric(NAMESPACE, name, {"Endpoint": endpoint}, statistic="Maximum", minutes=DAY, label=label)
+                for name, label in newest.items()
+            ],
+            width=HALF,
+            height=4,
+        ),
+    )
 
-    def widget(self, alarms: Sequence[tuple[str, float]]) -> cloudwatch.GraphWidget:
-        names = {each.metric_name for each in self._metrics}
-        limits = {limit for name, limit in alarms if name in names}
+
+class _Graph:
+    """`divide`: the metrics' own unit by the one that is shown, for example microseconds as milliseconds."""
+
+    def __init__(
+        self, title: str, unit: str, metrics: Sequence[cloudwatch.Metric], width: int, divide: int = 1
+    ) -> None:
+        self._title, self._unit, self._metrics = title, unit, metrics
+        self._width, self._divide = width, divide
+
+    def widget(self, limits: Sequence[Limit]) -> cloudwatch.GraphWidget:
+        shown = {(each.metric_name, each.period.to_minutes()) for each in self._metrics}
+        # A limit on a day's sum says nothing about five minutes of it.
+        drawn = {
+            (limit.value, limit.is_lower) for limit in limits if (limit.metric_name, limit.minutes) in shown
+        }
         return cloudwatch.GraphWidget(
             title=self._title,
-            left=list(self._metrics),
+            left=[self._scaled(number, each) for number, each in enumerate(self._metrics)],
             left_y_axis=cloudwatch.YAxisProps(label=self._unit, show_units=False, min=0),
-            left_annotations=[
-                cloudwatch.HorizontalAnnotation(value=value, label="alarm", color=cloudwatch.Color.RED)
-                for value in sorted(limits)
-            ],
+            left_annotations=[self._annotation(value, is_lower) for value, is_lower in sorted(drawn)],
             width=self._width,
             height=6,
+        )
+
+    def _scaled(self, number: int, measured: cloudwatch.Metric) -> cloudwatch.IMetric:
+        if self._divide == 1:
+            return measured
+        return cloudwatch.MathExpression(
+            expression=f"m{number}/{self._divide}",
+            using_metrics={f"m{number}": measured},
+            label=measured.label,
+            period=measured.period,
+        )
+
+    def _annotation(self, value: float, is_lower: bool) -> cloudwatch.HorizontalAnnotation:
+        limit = value / self._divide
+        side = "below" if is_lower else "above"
+        return cloudwatch.HorizontalAnnotation(
+            value=limit, label=f"alarm {side} {limit:g} {self._unit}", color=cloudwatch.Color.RED
         )
 
 
@@ -86,35 +168,58 @@ def _text(markdown: str) -> cloudwatch.TextWidget:
     return cloudwatch.TextWidget(markdown=markdown, width=24, height=2)
 
 
-def _ingest(ingest: Ingest) -> list[_Graph]:
+def _ingest(ingest: Ingest, dead_letters: sqs.IQueue) -> list[_Graph]:
     stream = {"StreamName": ingest.stream.stream_name}
     delivery = {"DeliveryStreamName": ingest.delivery.stream.ref}
-    errors = [
-        metric("AWS/Lambda", "Errors", {"FunctionName": function.function_name}, label=name)
-        for name, function in functions_of(ingest).items()
+
+    def kinesis(name: str, label: str, **more: Any) -> cloudwatch.Metric:
+        return metric("AWS/Kinesis", name, stream, label=label, **more)
+
+    def firehose(name: str, label: str, statistic: str) -> cloudwatch.Metric:
+        return metric("AWS/Firehose", name, delivery, statistic=statistic, label=label)
+
+    def of_functions(name: str) -> list[cloudwatch.Metric]:
+        return [
+            metric("AWS/Lambda", name, {"FunctionName": function.function_name}, label=label)
+            for label, function in functions_of(ingest).items()
+        ]
+
+    arriving = [kinesis("IncomingRecords", "arrived"), firehose("DeliveryToS3.Records", "delivered", "Sum")]
+    age = kinesis("GetRecords.IteratorAgeMilliseconds", "oldest on the stream", statistic="Maximum")
+    shares = [
+        firehose("DeliveryToS3.Success", "written to the raw zone", "Minimum"),
+        firehose("ExecuteProcessing.Success", "answered by the check", "Minimum"),
     ]
-    age = metric(
-        "AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", stream, statistic="Maximum", label="oldest"
-    )
-    freshness = metric(
-        "AWS/Firehose", "DeliveryToS3.DataFreshness", delivery, statistic="Maximum", label="oldest"
+    letters = dead_letters.metric_approximate_number_of_messages_visible(
+        statistic="Maximum", label="waiting for a person"
     )
     return [
+        _Graph("Records, by five minutes", "records", arriving, THIRD),
+        _Graph("Records, by day", "records", [kinesis("IncomingRecords", "arrived", minutes=DAY)], THIRD),
+        _Graph("Messages that nobody handled", "messages", [letters], THIRD),
+        _Graph("Waiting on the stream", "minutes", [age], THIRD, divide=60_000),
         _Graph(
-            "Records arriving",
-            "records",
-            [metric("AWS/Kinesis", "IncomingRecords", stream, label="in")],
+            "Waiting for delivery",
+            "minutes",
+            [firehose("DeliveryToS3.DataFreshness", "oldest in Firehose", "Maximum")],
             THIRD,
+            divide=60,
         ),
-        _Graph("Waiting on the stream", "milliseconds", [age], THIRD),
-        _Graph("Waiting for delivery", "seconds", [freshness], THIRD),
+        _Graph("Share of the deliveries that succeed", "share", shares, THIRD),
         _Graph(
-            "Records delivered",
+            "Refused by the stream",
             "records",
-            [metric("AWS/Firehose", "DeliveryToS3.Records", delivery, label="to S3")],
-            HALF,
+            [kinesis("WriteProvisionedThroughputExceeded", "refused")],
+            QUARTER,
         ),
-        _Graph("Functions that failed", "calls", errors, HALF),
+        _Graph(
+            "More partitions than Firehose takes",
+            "times",
+            [firehose("PartitionCountExceeded", "exceeded", "Sum")],
+            QUARTER,
+        ),
+        _Graph("Functions that failed", "calls", of_functions("Errors"), QUARTER),
+        _Graph("Functions that were throttled", "calls", of_functions("Throttles"), QUARTER),
     ]
 
 
@@ -129,7 +234,7 @@ def _runs(workflows: Mapping[str, str]) -> list[_Graph]:
                     "AWS/States",
                     count,
                     {"StateMachineArn": workflow},
-                    minutes=60,
+                    minutes=5,
                     label=count.removeprefix("Executions"),
                 )
                 for count in counts
@@ -141,14 +246,16 @@ def _runs(workflows: Mapping[str, str]) -> list[_Graph]:
 
 
 def _endpoint(endpoint: str) -> list[_Graph]:
-    def of(name: str, statistic: str, namespace: str = "AWS/SageMaker") -> list[cloudwatch.Metric]:
+    def of(
+        name: str, statistic: str, namespace: str = "AWS/SageMaker", minutes: int = 1
+    ) -> list[cloudwatch.Metric]:
         return [
             metric(
                 namespace,
                 name,
                 {"EndpointName": endpoint, "VariantName": variant},
                 statistic=statistic,
-                minutes=1,
+                minutes=minutes,
                 label=variant,
             )
             for variant in (CHAMPION, CHALLENGER)
@@ -156,29 +263,42 @@ def _endpoint(endpoint: str) -> list[_Graph]:
 
     return [
         _Graph("Requests", "requests", of("Invocations", "Sum"), THIRD),
-        _Graph("Answer time of the model, 99th percentile", "microseconds", of("ModelLatency", "p99"), THIRD),
-        _Graph("Errors of the model (5XX)", "requests", of("Invocation5XXErrors", "Sum"), THIRD),
-        _Graph("Refused requests (4XX)", "requests", of("Invocation4XXErrors", "Sum"), THIRD),
         _Graph(
-            "Processor",
-            "percent",
-            of("CPUUtilization", "Average", "/aws/sagemaker/Endpoints"),
+            "Answer time of the model, slowest hundredth",
+            "ms",
+            of("ModelLatency", "p99"),
+            THIRD,
+            divide=1_000,
+        ),
+        _Graph("Errors of the model (5XX)", "requests", of("Invocation5XXErrors", "Sum"), THIRD),
+        _Graph(
+            "Refused requests (4XX), by five minutes",
+            "requests",
+            of("Invocation4XXErrors", "Sum", minutes=5),
             THIRD,
         ),
-        _Graph("Memory", "percent", of("MemoryUtilization", "Average", "/aws/sagemaker/Endpoints"), THIRD),
+        _Graph(
+            "Processor (a vCPU is 100)",
+            "percent",
+            of("CPUUtilization", "Average", INSTANCES, minutes=5),
+            THIRD,
+        ),
+        _Graph("Memory", "percent", of("MemoryUtilization", "Average", INSTANCES, minutes=5), THIRD),
     ]
 
 
 def _model(endpoint: str) -> list[_Graph]:
-    def of(name: str) -> list[cloudwatch.Metric]:
+    def of(name: str, label: str) -> list[cloudwatch.Metric]:
         return [
-            metric(NAMESPACE, name, {"Endpoint": endpoint}, statistic="Maximum", minutes=24 * 60, label=name)
+            metric(NAMESPACE, name, {"Endpoint": endpoint}, statistic="Maximum", minutes=DAY, label=label)
         ]
 
     return [
-        _Graph("Loss of quality since training", "metric points", of("QualityDrop"), THIRD),
-        _Graph("Mean prediction against mean label", "difference", of("CalibrationGap"), THIRD),
-        _Graph("Rows with a label", "rows", of("LabelledRows"), THIRD),
-        _Graph("Features that drifted", "features", of("DriftedFeatures"), HALF),
-        _Graph("Drift of the predictions (PSI)", "index", of("PredictionPsi"), HALF),
+        _Graph("Loss of quality since training", "points", of("QualityDrop", "of the champion"), THIRD),
+        _Graph(
+            "Mean prediction away from mean label", "points", of("CalibrationGap", "of the champion"), THIRD
+        ),
+        _Graph("Requests with a label by now", "requests", of("LabelledRows", "of all variants"), THIRD),
+        _Graph("Features that drifted", "features", of("DriftedFeatures", "against training"), HALF),
+        _Graph("Drift of the predictions (PSI)", "index", of("PredictionPsi", "against training"), HALF),
     ]

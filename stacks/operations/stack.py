@@ -146,6 +146,7 @@ class OperationsStack(Stack):
                 settings=settings,
                 alerts=self.alerts,
                 ingest=data.ingest,
+                dead_letters=functions.dead_letters,
                 workflows=workflows,
             )
         self._tag_and_name()

@@ -15,6 +15,7 @@ from aws_cdk.aws_sns import Topic
 import contracts
 from sandbox.engines import event_pattern
 from settings import PROFILES
+from stacks.operations.alarms import vcpus
 from stacks.operations.budget import WITHOUT_BUDGETS, Budget
 from tests.definitions import definitions, flat, tasks
 
@@ -258,17 +259,77 @@ def test_the_dashboard_groups_by_stage_and_gives_every_graph_a_unit(sandbox: Any
         "## deploy",
         "## monitor",
     ]
-    graphs = [each["properties"] for each in widgets if each["type"] == "metric"]
-    assert len(graphs) == 19
+    graphs = graphs_of(sandbox)
+    assert len(graphs) >= 20
     for graph in graphs:
         assert graph["title"] and graph["yAxis"]["left"]["label"], graph.get("title")
+    assert len({graph["title"] for graph in graphs}) == len(graphs)
 
 
-def test_limits_of_alarms_are_drawn_into_their_graphs(sandbox: Any) -> None:
+def graphs_of(assembly: Any) -> list[dict[str, Any]]:
+    [board] = assembly.resources("AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(flat(board["DashboardBody"]))["widgets"]
+    shown = [each["properties"] for each in widgets if each["type"] == "metric"]
+    return [each for each in shown if each["view"] == "timeSeries"]
+
+
+def drawn(graph: dict[str, Any]) -> tuple[set[tuple[str, int]], int]:
+    """Metric and period (seconds) of what a graph shows, and by what its values are divided."""
+    found, divide = set(), 1
+    for row in graph["metrics"]:
+        options = row[-1] if isinstance(row[-1], dict) else {}
+        if "expression" in options:
+            divide = int(options["expression"].partition("/")[2])
+        else:
+            found.add((row[1], options.get("period", 300)))
+    return found, divide
+
+
+def test_every_alarm_has_its_limit_drawn_into_a_graph_of_the_period_that_it_judges(assembly: Any) -> None:
+    graphs = graphs_of(assembly)
+    for title, alarm in alarms(assembly).items():
+        lines = {
+            (line["value"] * divide, "below" in line["label"])
+            for graph in graphs
+            for shown, divide in [drawn(graph)]
+            for line in graph.get("annotations", {}).get("horizontal", [])
+            if (alarm["MetricName"], alarm["Period"]) in shown
+        }
+        is_lower = alarm["ComparisonOperator"] == "LessThanThreshold"
+        assert (alarm["Threshold"], is_lower) in lines, f"{title}: {lines}"
+
+
+def test_the_dashboard_begins_with_what_rings(sandbox: Any) -> None:
     [board] = sandbox.resources("AWS::CloudWatch::Dashboard").values()
-    drawn = {
-        each["properties"]["title"]
-        for each in json.loads(flat(board["DashboardBody"]))["widgets"]
-        if each["properties"].get("annotations", {}).get("horizontal")
-    }
-    assert {"Loss of quality since training", "Errors of the model (5XX)", "Waiting on the stream"} <= drawn
+    widgets = json.loads(flat(board["DashboardBody"]))["widgets"]
+    first = next(each["properties"] for each in widgets if each["type"] == "alarm")
+    assert first["states"] == ["ALARM"]
+    assert len(first["alarms"]) == len(alarms(sandbox))
+
+
+def test_the_processor_is_counted_by_vcpu(assembly: Any) -> None:
+    """SageMaker's figure for ml.m5.large goes up to 200: an alarm at 90 would ring at half the load."""
+    variants = assembly.resources("AWS::SageMaker::EndpointConfig").values()
+    assert {each["ProductionVariants"][0]["InstanceType"] for each in variants} == {"ml.m5.large"}
+    found = alarms(assembly)
+    assert found["deploy: champion is short of processor"]["Threshold"] == 180
+    assert found["deploy: champion is short of memory"]["Threshold"] == 90
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "expected"),
+    [
+        ("ml.t2.medium", 2),
+        ("ml.m5.large", 2),
+        ("ml.m5.xlarge", 4),
+        ("ml.c5.2xlarge", 8),
+        ("ml.m5.24xlarge", 96),
+    ],
+)
+def test_vcpus_follow_the_size(instance_type: str, expected: int) -> None:
+    assert vcpus(instance_type) == expected
+
+
+def test_a_size_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"ml\.m5\.metal .* allowed is .* settings\.py"):
+        vcpus("ml.m5.metal")

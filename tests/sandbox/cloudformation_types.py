@@ -87,6 +87,12 @@ def security(second: bool) -> Resources:
         "Managed": resource(
             "IAM::ManagedPolicy", PolicyDocument=policy("s3:GetObject" if second else "s3:*"), Description="d"
         ),
+        "Issuer": resource(
+            "IAM::OIDCProvider",
+            Url="https://token.example.com",
+            ClientIdList=["b", "c"] if second else ["a", "b"],
+            Tags=tags("b" if second else "a"),
+        ),
         "Secret": resource(
             "SecretsManager::Secret",
             GenerateSecretString=generate,

@@ -239,3 +239,39 @@ def test_alarm_that_cannot_be_evaluated_is_named_once() -> None:
     named = [f for f in work.failures() if "ANOMALY_DETECTION_BAND" in f.message]
     assert len(named) == 1
     client("cloudwatch").delete_alarms(AlarmNames=["a7"])
+
+
+def test_data_of_metrics_come_by_periods_of_the_clock_with_percentiles(fresh: None) -> None:
+    cloudwatch, day = client("cloudwatch"), datetime(2013, 5, 1, tzinfo=UTC)
+    clock.set(day + timedelta(days=1))
+    stamps = [day + timedelta(hours=1, minutes=minute) for minute in (1, 2, 3, 4, 31)]
+    cloudwatch.put_metric_data(
+        Namespace="any/data",
+        MetricData=[
+            {"MetricName": "Took", "Value": value, "Timestamp": stamp}
+            for value, stamp in zip((1.0, 2.0, 3.0, 4.0, 9.0), stamps, strict=True)
+        ],
+    )
+    queries = [
+        {
+            "Id": name,
+            "MetricStat": {
+                "Metric": {"Namespace": "any/data", "MetricName": "Took"},
+                "Period": 1_800,
+                "Stat": stat,
+            },
+        }
+        for name, stat in (("middle", "p50"), ("sum", "Sum"))
+    ]
+    queries.append({"Id": "per_minute", "Expression": "sum / 30"})
+    # The window begins between two periods; the first one counts whole, as on AWS.
+    window = {"StartTime": day + timedelta(minutes=50), "EndTime": day + timedelta(days=1)}
+    found = cloudwatch.get_metric_data(MetricDataQueries=queries, **window)["MetricDataResults"]
+    values = {result["Id"]: result["Values"] for result in found}
+    assert {name: sorted(each) for name, each in values.items()} == {
+        "middle": [2.5, 9.0],
+        "sum": [9.0, 10.0],
+        "per_minute": [0.3, 10 / 30],
+    }
+    hours = {moment.astimezone(UTC).strftime("%H:%M") for moment in found[0]["Timestamps"]}
+    assert hours == {"01:00", "01:30"}

@@ -6,7 +6,11 @@ checks its own claims (demo/claims.py).
 
 from __future__ import annotations
 
+import json
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -55,6 +59,7 @@ def quality_alarms(found: dict[str, Any]) -> list[dict[str, Any]]:
 def test_without_drift_nothing_is_retrained(sandbox: Assembly, tmp_path: Path) -> None:
     with told(sandbox.directory, tmp_path, date(2013, 6, 1), Repeated) as story:
         found = evidence.gather(story, {"seconds": 0.0, "colophon": ""})
+        _, seen = status_of(story)
         planted = after_planting(story)
         said, decision = go_on_from_the_champion(story, "2013-06-01")
     assert quality_alarms(found) == []
@@ -67,6 +72,7 @@ def test_without_drift_nothing_is_retrained(sandbox: Assembly, tmp_path: Path) -
     assert last["champion"] != "rule baseline"
     assert last["variants"]["champion"]["metrics"]["roc_auc"]["value"] > 0.6
     assert last["variants"]["champion"]["quality_drop"] < 0.04
+    assert_status_is_that_of_the_story(seen, found)
     # By hand, the champion can be trained further: the gate judges it like any other candidate.
     assert f"goes on from {last['champion']}: " in said
     assert decision is not None
@@ -83,6 +89,54 @@ def after_planting(story: Story) -> list[str]:
     logs.put_log_events(logGroupName="careless", logStreamName="s", logEvents=[event])
     sqs.send_message(QueueUrl=sqs.create_queue(QueueName="careless")["QueueUrl"], MessageBody=f"see {value}")
     return sorted(each["place"] for each in privacy.search(story)["forbidden"])
+
+
+def assert_status_is_that_of_the_story(seen: dict[str, Any], found: dict[str, Any]) -> None:
+    """Two readers of one account: the look of the operator, and the evidence of the demo."""
+    assert seen["unread"] == {}
+    runs, models = seen["sections"]["runs"], seen["sections"]["models"]
+    told = {run["run_id"]: run["outcome"] for run in found["runs"]}
+    shown = {run["run_id"]: run["outcome"] for run in runs["runs"] if run["outcome"] != "refreshed"}
+    assert shown
+    assert shown.items() <= told.items()
+    assert models["champion"]["run_id"] == found["champion"]
+    assert models["champion"]["holdout"]["metrics"]["roc_auc"]["value"] > 0.6
+    last = found["months"][-1]
+    assert models["monitored"]["day"] == "2013-06-06"
+    variant = models["monitored"]["variants"]["champion"]
+    assert (
+        variant["metrics"]["roc_auc"]["value"] == last["variants"]["champion"]["metrics"]["roc_auc"]["value"]
+    )
+    tables = seen["sections"]["data"]["tables"]
+    assert tables["flights"]["arrived"].startswith("2013-05-")
+    assert tables["flights"]["published"] == "2013-05"
+    assert tables["features"]["published"] == "2013-05"
+    assert seen["sections"]["set aside"]["quarantine/outcomes"]["objects"] == 2
+
+
+def status_of(story: Story) -> tuple[int, dict[str, Any]]:
+    """What `make status` says, by the person's own credentials and the account's clock."""
+    site = story.account.site
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")} | {
+        "AWS_ENDPOINT_URL": site.endpoint,
+        "AWS_REGION": site.region,
+        "AWS_ACCESS_KEY_ID": site.access_key,
+        "AWS_SECRET_ACCESS_KEY": site.secret_key,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+    command = [sys.executable, "-m", "deployment.status", "--profile", "sandbox", "--json"]
+    run = subprocess.run(
+        [*command, "--at", story.account.now().isoformat()],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode in (0, 1), run.stdout + run.stderr
+    return run.returncode, json.loads(run.stdout)
 
 
 def go_on_from_the_champion(story: Story, through: str) -> tuple[str, dict[str, Any] | None]:

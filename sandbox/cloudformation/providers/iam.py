@@ -1,4 +1,4 @@
-"""AWS::IAM: roles, inline policies and managed policies."""
+"""AWS::IAM: roles, inline policies, managed policies and providers of identities."""
 
 # ruff: noqa: ARG002 every provider has the same three methods, not each needs all that they are given
 
@@ -129,6 +129,43 @@ class ManagedPolicy:
                     context.call("iam", f"Attach{kind}Policy", {f"{kind}Name": name, "PolicyArn": arn})
 
 
+class OidcProvider:
+    """Who signs identities from outside. Without a thumbprint IAM looks the authority up by itself."""
+
+    def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
+        parameters = {
+            "Url": properties["Url"],
+            "ClientIDList": properties.get("ClientIdList") or [],
+            "ThumbprintList": properties.get("ThumbprintList") or [],
+        }
+        parameters |= tagging.at_creation("iam", properties.get("Tags"))
+        made = context.call("iam", "CreateOpenIDConnectProvider", parameters)
+        arn = made["OpenIDConnectProviderArn"]
+        context.begun(arn)
+        return arn, {"Arn": arn}
+
+    def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:
+        new.get("Url")  # a change of it replaces the provider
+        provider = {"OpenIDConnectProviderArn": ref}
+        before, after = set(old.get("ClientIdList") or []), set(new.get("ClientIdList") or [])
+        for client in sorted(after - before):
+            context.call("iam", "AddClientIDToOpenIDConnectProvider", {**provider, "ClientID": client})
+        for client in sorted(before - after):
+            context.call("iam", "RemoveClientIDFromOpenIDConnectProvider", {**provider, "ClientID": client})
+        if old.get("ThumbprintList") != (prints := new.get("ThumbprintList")):
+            thumbs = {**provider, "ThumbprintList": prints or []}
+            context.call("iam", "UpdateOpenIDConnectProviderThumbprint", thumbs)
+        if old.get("Tags") != new.get("Tags"):
+            keys = [tag["Key"] for tag in old.get("Tags") or []]
+            context.call("iam", "UntagOpenIDConnectProvider", {**provider, "TagKeys": keys})
+            tags = {**provider, "Tags": new.get("Tags") or []}
+            context.call("iam", "TagOpenIDConnectProvider", tags)
+        return ref, {"Arn": ref}
+
+    def delete(self, context: Context, ref: str, properties: Properties) -> None:
+        context.call("iam", "DeleteOpenIDConnectProvider", {"OpenIDConnectProviderArn": ref})
+
+
 def _holders(properties: Properties) -> list[tuple[str, str, Any]]:
     policy = properties.get("PolicyName")
     return [(kind, name, policy) for kind in _PRINCIPALS for name in properties.get(f"{kind}s") or []]
@@ -147,6 +184,7 @@ PROVIDERS = {
     "AWS::IAM::Role": Role(),
     "AWS::IAM::Policy": Policy(),
     "AWS::IAM::ManagedPolicy": ManagedPolicy(),
+    "AWS::IAM::OIDCProvider": OidcProvider(),
     "AWS::IAM::RolePolicy": Plain(
         service="iam",
         create_operation="PutRolePolicy",
