@@ -43,7 +43,7 @@ def replacements(
 def _pointed(one: Pair, places: tuple[str, ...]) -> str:
     """A property that says the same as before replaces only because what it points at is made anew."""
     same = [name for name in places if name not in one.changed and name != "type"]
-    return f"{', '.join(same)} points at what is made anew itself" if same else ""
+    return f"what {', '.join(same)} refers to is made anew itself, or is named otherwise" if same else ""
 
 
 def obstacles(one: Pair, importers: Mapping[str, Set[str]]) -> list[str]:
@@ -102,13 +102,15 @@ def referred_to(templates: Templates) -> set[str]:
 def _change(one: Pair, what: str, why: str, importers: Mapping[str, Set[str]], place: str = "") -> Change:
     now = one.new.properties.get(place) if one.new and place else None
     before, after = shown(one.properties.get(place)) if place else "", shown(now)
+    blocked = obstacles(one, importers)
     return Change(
         kind=Kind.REPLACEMENT,
         stack=one.one.stack,
         path=(one.old or one.one).path,
         type=one.one.type,
         what=what,
-        why="; ".join(filter(None, [why, *obstacles(one, importers)])),
+        why="; ".join(filter(None, [why, *blocked])),
         before="" if before == after else before,
         after="" if before == after else after,
+        rank=2 if blocked else 0 if why else 1,
     )

@@ -143,9 +143,8 @@ def _document(templates: Templates, stack: str) -> Mapping[str, Any]:
 
 
 def _entry(stack: str, section: str, name: str, before: Any, after: Any) -> Change:
-    is_read = section != "Outputs" or any(
-        isinstance(each, Mapping) and "Export" in each for each in (before, after)
-    )
+    # A new export is read by nobody yet.
+    is_read = section != "Outputs" or (isinstance(before, Mapping) and "Export" in before)
     same = _unworded(before) == _unworded(after)
     word = "is new" if before is None else "is gone" if after is None else "changes"
     return Change(
