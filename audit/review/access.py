@@ -12,7 +12,7 @@ from audit import matrix
 from audit.findings import few
 from audit.matrix import Row
 from audit.policies import Statement, listed, matches, statements
-from audit.review.difference import Change, Kind
+from audit.review.difference import Change, Kind, without_hash
 from audit.templates import Templates
 
 # Operators that a longer list makes narrower, not wider.
@@ -180,9 +180,10 @@ def _atoms(statement: Statement) -> Iterator[Atom]:
         if isinstance(keys, Mapping)
         for key, values in keys.items()
     }
-    actions = [str(each).lower() for each in statement.actions]
+    actions = [str(each) for each in statement.actions]
     actions += [f"not {sorted(map(str, statement.not_actions))}"] if statement.not_actions else []
-    resources = [str(each) for each in statement.resources]
+    # An asset is named by its hash: reading the new one is what reading the old one was.
+    resources = [without_hash(str(each)) for each in statement.resources]
     resources += [f"not {sorted(map(str, statement.not_resources))}"] if statement.not_resources else []
     principals = [" ".join(map(str, each)) for each in statement.principals]
     if "NotPrincipal" in statement.raw:
@@ -196,7 +197,7 @@ def _atoms(statement: Statement) -> Iterator[Atom]:
 def _covers(wide: Atom, narrow: Atom) -> bool:
     """Whether everything that the second speaks of is in the first."""
     return (
-        matches(wide.action, narrow.action)
+        matches(wide.action.lower(), narrow.action.lower())
         and matches(wide.resource, narrow.resource)
         and (wide.principal in (narrow.principal, "AWS *"))
         and all(_holds(place, values, narrow) for place, values in wide.conditions.items())

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, Polygon
 
 from audit.review.difference import Kind
-from audit.review.layout import FONT, Box, Label, Layout, Line, Mark
+from audit.review.shapes import FONT, Box, Label, Layout, Line, Mark
 
 INK, SOFT, WRITE, READ, BOTH, START = "#1d2733", "#5b6876", "#b5480a", "#0067a3", "#6b3fa0", "#00795c"
 COLOURS = {"write": WRITE, "read": READ, "both": BOTH, "start": START, "isolated": SOFT}

@@ -8,21 +8,17 @@ nothing can lie on anything else, however many there are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-
-from matplotlib import font_manager
-from matplotlib.ft2font import FT2Font
+from dataclasses import dataclass
 
 from audit.review.difference import Kind
 from audit.review.places import OUTSIDE, Picture, Seat, Storage, Way, Worker, Zone
+from audit.review.shapes import Box, Label, Layout, Line, Mark, short, width
 
-# The broadest of the fonts that a page may be shown in: what fits here fits everywhere.
-FONT = "DejaVu Sans"
-MARGIN, HEADS, GUTTER, WIRE, PAD = 12.0, 116.0, 9.0, 13.0, 7.0
-LINE, STORE, RAIL, GAP, TOP = 16.0, 31.0, 39.0, 14.0, 30.0
-NAME, SMALL, TITLE = 11.0, 9.5, 13.0  # sizes of letters
-WIDEST = 126.0  # pixels of a label, then it is cut
+MARGIN, HEADS, GUTTER, WIRE, PAD = 12.0, 118.0, 9.0, 13.0, 7.0
+LINE, STORE, RAIL, GAP, TOP = 17.0, 34.0, 41.0, 14.0, 30.0
+NAME, SMALL, TITLE = 12.0, 10.5, 14.0  # sizes of letters
+HEAD = 13.0  # pixels from line to line beside a band
+WIDEST = 150.0  # pixels of a label, then it is cut
 _COLUMN = 66.0  # pixels of the narrowest
 ZONES = {
     Zone.OUTSIDE: "People, programs and services that come in from outside",
@@ -39,96 +35,6 @@ LEGEND = (
     ("start", "may start"),
     ("isolated", "container without a network"),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Box:
-    """`style`: frame, column, seat, store or control; `worst`: of what changed in it."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    style: str
-    title: str = ""
-    worst: Kind | None = None
-    is_new: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Label:
-    """`y` is the base line. `style`: stage, zone, name, small, unit or legend."""
-
-    x: float
-    y: float
-    text: str
-    size: float
-    style: str
-    is_bold: bool = False
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom."""
-        wide = width(self.text, self.size, self.is_bold)
-        return self.x, self.y - self.size * 0.93, self.x + wide, self.y + self.size * 0.24
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """`style`: wire, rail or start."""
-
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-    style: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mark:
-    """`kind`: write, read, both, start or isolated; `is_risky` has a ring."""
-
-    x: float
-    y: float
-    kind: str
-    is_risky: bool = False
-    title: str = ""
-
-
-@dataclass
-class Layout:
-    width: float = 0.0
-    height: float = 0.0
-    boxes: list[Box] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
-    labels: list[Label] = field(default_factory=list)
-
-
-@cache
-def _font(is_bold: bool) -> FT2Font:
-    wanted = font_manager.FontProperties(family=FONT, weight="bold" if is_bold else "normal")
-    return FT2Font(font_manager.findfont(wanted))
-
-
-@cache
-def width(text: str, size: float, is_bold: bool = False) -> float:
-    """Pixels of a line of text."""
-    font = _font(is_bold)
-    font.set_size(size, 72)
-    font.set_text(text)
-    return float(font.get_width_height()[0]) / 64
-
-
-def short(text: str, size: float, most: float, is_bold: bool = False) -> str:
-    """With the middle left out where it is too long: what a name begins and ends with tells it apart."""
-    if width(text, size, is_bold) <= most:
-        return text
-    for keep in range(len(text) - 1, 1, -1):
-        cut = f"{text[: keep - keep // 2]}…{text[len(text) - keep // 2 :]}"
-        if width(cut, size, is_bold) <= most:
-            return cut
-    return "…"
 
 
 def lay(picture: Picture, touched: Mapping[str, Kind], added: Iterable[str]) -> Layout:
@@ -155,9 +61,8 @@ class _Builder:
     def build(self) -> Layout:
         top = MARGIN + TOP
         for stage, column in self.columns.items():
-            self._label(
-                column.inner, MARGIN + 16, "" if stage == OUTSIDE else stage, TITLE, "stage", bold=True
-            )
+            name = "" if stage == OUTSIDE else short(stage, TITLE, column.right - column.inner, True)
+            self._label(column.inner, MARGIN + 16, name, TITLE, "stage", bold=True)
         starts: dict[Seat, float] = {}
         frames: dict[Zone, float] = {}
         for zone in Zone:
@@ -227,7 +132,7 @@ class _Builder:
             for at, worker in enumerate(workers):
                 self._worker(worker, column, top + 4 + LINE * (at + 1))
             starts[seat] = top + 16
-        return top + max(LINE * rows + 8, 12.0 * lines + 4) + GAP
+        return top + max(LINE * rows + 8, HEAD * lines + 4) + GAP
 
     def _worker(self, worker: Worker, column: _Column, y: float) -> None:
         room = column.right - column.inner - 2 * PAD
@@ -252,7 +157,7 @@ class _Builder:
                 column, y, [(seat, "start", False, "") for seat in self.picture.starts[stage]], "start"
             )
             top += 30
-        return max(top, begin + 12.0 * lines + 4) + GAP
+        return max(top, begin + HEAD * lines + 4) + GAP
 
     def _rails(self, top: float) -> float:
         order = {stage: at for at, stage in enumerate(self.picture.stages)} | {
@@ -266,12 +171,12 @@ class _Builder:
             room = column.right - column.inner - 2 * PAD
             self._box(column.inner, top + 4, room + 2 * PAD, STORE, "store", [store])
             self._label(
-                column.inner + PAD, top + 17, short(store.label, NAME, room, True), NAME, "name", bold=True
+                column.inner + PAD, top + 18, short(store.label, NAME, room, True), NAME, "name", bold=True
             )
-            self._label(column.inner + PAD, top + 30, short(_under(store), SMALL, room), SMALL, "small")
+            self._label(column.inner + PAD, top + 32, short(_under(store), SMALL, room), SMALL, "small")
             self._rail(column, y, [_joint(way, store) for way in self.picture.ways[store]], "rail")
             top += RAIL
-        return max(top, begin + 12.0 * lines + 4)
+        return max(top, begin + HEAD * lines + 4)
 
     def _rail(
         self, column: _Column, y: float, joints: Sequence[tuple[Seat, str, bool, str]], style: str
@@ -326,7 +231,7 @@ class _Builder:
             else:
                 lines[-1] = longer
         for at, line in enumerate(lines):
-            self._label(MARGIN + 10, y + 12 * at, line, SMALL, "zone")
+            self._label(MARGIN + 10, y + HEAD * at, line, SMALL, "zone")
         return len(lines)
 
     def _label(self, x: float, y: float, text: str, size: float, style: str, bold: bool = False) -> None:

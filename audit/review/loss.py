@@ -165,8 +165,9 @@ def _said(number: float, unit: str) -> str:
 
 def _switches(one: Pair, new: Resource) -> Iterator[tuple[Change, tuple[str, ...]]]:
     for place, good in SWITCHES.get(new.type, ()):
-        missing = good if (new.type, *place) in _ON_WHERE_MISSING else ""
-        was, now = (at(side, *place) or missing for side in (one.properties, new.properties))
+        missing = good if (new.type, *place) in _ON_WHERE_MISSING else None
+        found = (at(side, *place) for side in (one.properties, new.properties))
+        was, now = (missing if value is None else value for value in found)
         if str(was).lower() == good.lower() != str(now).lower():
             why = "what is overwritten or deleted from now on cannot be brought back"
             yield _change(one, f"{'.'.join(place)} is no longer {good}", why, place[0]), place[:1]
@@ -188,14 +189,11 @@ def _expiry(one: Pair, new: Resource) -> Iterator[tuple[Change, tuple[str, ...]]
             for (place, some, same), age in before.items()
             if same == what and prefix.startswith(place) and (not some or some == tags)
         ]
-        if days < min(known, default=FOREVER):
+        was = min(known, default=FOREVER)
+        if days < was:
             where = f"below {prefix}" if prefix else "in the whole bucket"
-            was = _said(min(known, default=FOREVER), "days")
-            told = f"objects {where} {what} after {days:g} days, before {was}"
-            yield (
-                _change(one, told, "what is older is deleted", "LifecycleConfiguration"),
-                ("LifecycleConfiguration",),
-            )
+            told = f"objects {where} {what} after {days:g} days, before {_said(was, 'days')}"
+            yield _change(one, told, "what is older is deleted"), ("LifecycleConfiguration",)
 
 
 def _rules(properties: Mapping[str, Any]) -> dict[tuple[str, str, str], float]:

@@ -14,8 +14,8 @@ from audit.report import breakable
 from audit.review.compare import Difference
 from audit.review.difference import Change, Kind, counts
 from audit.review.drawing import png, svg
-from audit.review.layout import Layout
 from audit.review.places import ORDER, stages_of
+from audit.review.shapes import Layout
 from audit.templates import Templates
 
 FOLDER = Path(__file__).parent
