@@ -13,6 +13,7 @@ from typing import Any
 
 from audit.policies import listed
 from audit.review.difference import Change, Kind, at
+from audit.review.loss import is_kept
 from audit.review.pairs import Pair
 from audit.templates import Resource, Templates
 
@@ -128,7 +129,8 @@ def always_on(resource: Resource | None, templates: Templates) -> Amounts:
 
 def costs(one: Pair, base: Templates, new: Templates) -> Iterator[tuple[Change, tuple[str, ...]]]:
     """Changes, each with the properties that it speaks of."""
-    if not one.is_renamed:
+    # What is kept outside of the stack is still paid for.
+    if not one.is_renamed and not (one.new is None and is_kept(one)):
         before, after = always_on(one.old, base), always_on(one.new, new)
         if before != after:
             yield _change(one, _told(before, after), _list(before), _list(after)), _places(one)

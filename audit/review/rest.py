@@ -8,7 +8,7 @@ from typing import Any
 
 from audit.findings import few
 from audit.review.difference import Change, Kind, shown, without_assets
-from audit.review.loss import STATEFUL, is_kept
+from audit.review.loss import is_kept
 from audit.review.pairs import Pair
 from audit.templates import Resource, Templates
 
@@ -29,8 +29,8 @@ def rest(one: Pair, spoken: Collection[str]) -> Iterator[Change]:
     elif one.old is None:
         yield _change(one, Kind.BEHAVIOUR, "is new")
     elif one.new is None:
-        kept = one.old.type in STATEFUL and is_kept(one)
-        what = "leaves the stack and is kept: nobody manages it any more" if kept else "is deleted"
+        kept = "leaves the stack and is kept: nobody manages it any more"
+        what = kept if is_kept(one) else "is deleted"
         yield _change(one, Kind.BEHAVIOUR, what)
     elif one.is_renamed:
         yield _change(one, Kind.COSMETIC, f"is made anew as {one.new.path}, with the same content")

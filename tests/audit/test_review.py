@@ -410,7 +410,7 @@ def test_opened_way_or_dropped_protection_is_wider_access(
 
 COSTS = [
     ({}, {"Gate": of("AWS::EC2::NatGateway")}, "more", "", "1 x NAT gateway"),
-    ({"Key": of("AWS::KMS::Key", "Retain")}, {}, "less", "1 x key", ""),
+    ({"Key": of("AWS::KMS::Key", "Delete")}, {}, "less", "1 x key", ""),
     (
         {"Stream": of("AWS::Kinesis::Stream", ShardCount=1)},
         {"Stream": of("AWS::Kinesis::Stream", ShardCount=4)},
@@ -450,6 +450,11 @@ def test_what_is_paid_for_changes(
     (change,) = [one for one in differ(before | other, after | other).changes if one.kind is Kind.COST]
     assert change.what.startswith(words)
     assert (change.before, change.after) == (was, now)
+
+
+def test_what_is_kept_outside_of_the_stack_is_still_paid_for(differ: Callable[..., Difference]) -> None:
+    (change,) = differ({"Key": of("AWS::KMS::Key", "Retain")}, {}).changes
+    assert change.kind is Kind.BEHAVIOUR
 
 
 # ---- behaviour and cosmetic ----
