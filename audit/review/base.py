@@ -43,8 +43,7 @@ def resolve(revision: str, root: Path) -> str:
     """The commit's full hash; InputError for what is none."""
     if shutil.which("git") is None:
         raise InputError(f"{revision}: no such folder, and without git it cannot be a revision; install git")
-    # An option in the place of a revision must stay a word.
-    asked = ["git", "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+    asked = ["git", "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
     found = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False)
     if found.returncode or not found.stdout.strip():
         raise InputError(
