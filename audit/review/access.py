@@ -175,7 +175,7 @@ def _by_subject(templates: Templates, renamed: Mapping[str, str]) -> dict[tuple[
 
 def _atoms(statement: Statement) -> Iterator[Atom]:
     conditions = {
-        (str(operator), str(key)): frozenset(str(value) for value in listed(values))
+        (str(operator), str(key)): frozenset(without_hash(str(value)) for value in listed(values))
         for operator, keys in statement.conditions.items()
         if isinstance(keys, Mapping)
         for key, values in keys.items()

@@ -11,7 +11,7 @@ from typing import Any
 
 # The hash of an asset: in the name of its object, or of its image.
 _ASSET = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-LONGEST = 400  # characters of a value that is shown
+LONGEST = 260  # characters of a value that is shown
 
 
 class Kind(IntEnum):

@@ -92,7 +92,8 @@ class _Builder:
                 | {way.seat for ways in self.picture.ways.values() for way in ways if way.seat.stage == stage}
             )
             inner = left + GUTTER + WIRE * len(seats)
-            broad = max([_COLUMN, *(min(each, WIDEST) for each in self._breadths(stage))])
+            # A pixel more: sums of fractions are not exact, and a label that just fits must not be cut.
+            broad = 1 + max([_COLUMN, *(min(each, WIDEST) for each in self._breadths(stage))])
             wires = {seat: left + GUTTER + WIRE * at for at, seat in enumerate(seats)}
             found[stage] = _Column(left=left, inner=inner, right=inner + broad + 2 * PAD, wires=wires)
             left = found[stage].right + PAD

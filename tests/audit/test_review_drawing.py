@@ -172,6 +172,15 @@ def test_every_way_of_the_matrix_is_drawn_and_no_other(audited: dict[str, Templa
         assert len(marks) == sum(map(len, shown.ways.values()))
 
 
+def test_what_fits_is_not_cut(audited: dict[str, Templates]) -> None:
+    for templates in audited.values():
+        shown = picture(templates)
+        whole = {each.label for each in shown.workers} | {each.label for each in shown.ways}
+        drawn = {each.text for each in of(templates).labels}
+        assert whole <= drawn
+        assert not [text for text in drawn if "…" in text]
+
+
 def test_stages_stand_in_the_order_of_the_data(audited: dict[str, Templates]) -> None:
     assert picture(audited["production"]).stages == (OUTSIDE, *ORDER)
 
