@@ -10,8 +10,7 @@ PYTEST_ARGS ?=
 .PHONY: help setup demo sandbox test lint synth audit opinions mutants review preflight destroy bill pause resume status rightsizing board snapshots diagram bench lock clean
 
 help:  ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s
-", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  options: PROFILE=sandbox|production (synth, audit, review, preflight, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
 
 setup:  ## the virtual environment, Node and the CDK command line (the others call it)
@@ -37,6 +36,10 @@ synth: setup  ## CloudFormation templates into cdk.out, checked by cdk-nag and t
 audit: synth  ## what the templates allow, reach, encrypt and leave open: audit-report/<profile> (PROFILE=production)
 	-@$(BIN)/python scripts/opinions.py
 	@$(BIN)/python -m audit cdk.out --profile $(PROFILE) --output audit-report/$(PROFILE) --ledger security/ledger.yaml --explanations security/unexercised.yaml $(addprefix --record ,$(wildcard demo-report/exercised.json))
+
+# BASE: a git revision, which is synthesised aside with this environment, or a folder of templates.
+review: synth  ## what the templates hold and would change: review-report/<profile> (BASE=main, FAIL_ON=data-loss)
+	@$(BIN)/python -m audit.review cdk.out --profile $(PROFILE) --output review-report/$(PROFILE) $(if $(BASE),--base '$(BASE)') $(if $(FAIL_ON),--fail-on '$(FAIL_ON)')
 
 opinions: setup  ## checkov and cloudformation-validate, for a second opinion in the audit (audit calls it)
 	@$(BIN)/python scripts/opinions.py
@@ -84,4 +87,4 @@ lock: setup  ## resolve the dependencies of pyproject.toml and of the second opi
 	@$(BIN)/python scripts/lock.py && $(BIN)/python scripts/opinions.py lock
 
 clean:  ## remove what the other targets made, the virtual environment included
-	rm -rf .venv .opinions node_modules cdk.out .sandbox demo-report audit-report build
+	rm -rf .venv .opinions node_modules cdk.out .sandbox demo-report audit-report review-report build
