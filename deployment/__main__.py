@@ -11,20 +11,24 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import deploying, destroying
+from deployment import cli, deploying, destroying
 from deployment.errors import AGAIN, RefusedError, StoppedError, explained
 
 DONE, STOPPED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
-def main(arguments: list[str] | None = None, pause: Callable[[float], None] = time.sleep) -> int:
+def main(
+    arguments: list[str] | None = None,
+    pause: Callable[[float], None] = time.sleep,
+    make_cdk: cli.Make = cli.cdk,
+) -> int:
     """Exit status: 0 done; 1 stopped, or something that costs is left; 2 refused, nothing was changed;
     130 interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
         with tempfile.TemporaryDirectory(prefix="deployment-") as folder:
-            done: int = options.run(options, Path(folder), pause)
+            done: int = options.run(options, Path(folder), pause, make_cdk)
             return done
     except RefusedError as error:
         print(f"refused: {error}\nnothing was {options.word}", file=sys.stderr)
@@ -40,8 +44,10 @@ def main(arguments: list[str] | None = None, pause: Callable[[float], None] = ti
         return INTERRUPTED
 
 
-def _deploy(options: argparse.Namespace, folder: Path, pause: Callable[[float], None]) -> int:
-    command = deploying.Command(options=options, folder=folder, tell=tell, pause=pause)
+def _deploy(
+    options: argparse.Namespace, folder: Path, pause: Callable[[float], None], make_cdk: cli.Make
+) -> int:
+    command = deploying.Command(options=options, folder=folder, tell=tell, pause=pause, make_cdk=make_cdk)
     try:
         work = command.prepared()
     except (BotoCoreError, ClientError) as error:
@@ -51,8 +57,10 @@ def _deploy(options: argparse.Namespace, folder: Path, pause: Callable[[float], 
     return DONE
 
 
-def _destroy(options: argparse.Namespace, folder: Path, pause: Callable[[float], None]) -> int:
-    command = destroying.Command(options=options, folder=folder, tell=tell, pause=pause)
+def _destroy(
+    options: argparse.Namespace, folder: Path, pause: Callable[[float], None], make_cdk: cli.Make
+) -> int:
+    command = destroying.Command(options=options, folder=folder, tell=tell, pause=pause, make_cdk=make_cdk)
     try:
         site, names, work = command.prepared()
     except (BotoCoreError, ClientError) as error:

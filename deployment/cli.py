@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from deployment.assembly import STACK, artifacts_of
 from deployment.errors import RefusedError
@@ -16,6 +17,18 @@ from deployment.place import Place
 
 ROOT = Path(__file__).resolve().parents[1]
 _LAST_LINES = 15
+
+
+class Deployer(Protocol):
+    """What deploys and deletes one stack by its name; True: it says that it is done."""
+
+    def deploy(self, stack_name: str, said: Callable[[str], None]) -> bool: ...
+
+    def destroy(self, stack_name: str) -> bool: ...
+
+
+# From the place, the assembly, the names of the stacks that it must have, and whom to tell.
+Make = Callable[[Place, Path, list[str], Callable[[str], None]], Deployer]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from deployment import causes, stacks
 from deployment.assembly import Wanted
-from deployment.cli import Cdk
+from deployment.cli import Deployer
 from deployment.conditions import NEVER_MADE, Conditions
 from deployment.errors import AGAIN, RefusedError, StoppedError
 from deployment.names import Names
@@ -16,6 +16,9 @@ from deployment.place import Place
 
 # As the CDK CLI writes an event: `stack |  3/46 | 20:44:57 | CREATE_COMPLETE | AWS::KMS::Key | id`.
 _EVENT = re.compile(r"^\S+ \| *(\d+)(?:/(\d+))? \| [^|]+\| (\w+) *\| ([\w:]+) *\| (.*)$")
+_ASSET = re.compile(r"^\S+: (?:start|success|fail): (\w+) ")
+_LAST = ("Outputs:", "Stack ARN:")  # what follows is told at the end, of all stacks together
+_DECORATION = ("✨", "✅")
 _TOLD_SECONDS = 15
 
 
@@ -26,14 +29,21 @@ class Progress:
     tell: Callable[[str], None]
     clock: Callable[[], float]
     began: float
+    published: int = 0  # files of code
     _told: float = 0.0
+    _is_over: bool = False
 
     def line(self, text: str) -> None:
-        event = _EVENT.match(text)
-        if event is None:
-            self.tell(f"    {text}")
-            return
-        done, total, status, kind, who = event.groups()
+        if event := _EVENT.match(text):
+            self._event(*event.groups())
+        elif asset := _ASSET.match(text):
+            self.published += asset[1] == "Published"
+        elif not text.strip().startswith(_DECORATION):
+            self._is_over = self._is_over or text.startswith(_LAST)
+            if not self._is_over:
+                self.tell(f"    {text}")
+
+    def _event(self, done: str, total: str | None, status: str, kind: str, who: str) -> None:
         elapsed = self.clock() - self.began
         if "FAILED" in status or "ROLLBACK" in status:
             self.tell(f"    {duration(elapsed)}  {status} {kind} {who}")
@@ -47,7 +57,7 @@ class Progress:
 class Deployment:
     place: Place
     names: Names
-    cdk: Cdk
+    cdk: Deployer
     wanted: Sequence[Wanted]
     conditions: Conditions
     tell: Callable[[str], None]
@@ -76,7 +86,8 @@ class Deployment:
         self._seconds[stack.name] = self.clock() - began
         nothing = before is not None and stacks.newest_event(self.place, after) == seen
         result = "was as it should be" if nothing else f"is {after.status}"
-        self.tell(f"  {stack.name} {result}, {duration(self._seconds[stack.name])}")
+        files = f", {progress.published} files published" if progress.published else ""
+        self.tell(f"  {stack.name} {result}{files}, {duration(self._seconds[stack.name])}")
 
     def _made_ready(self, name: str) -> stacks.Stack | None:
         try:

@@ -29,6 +29,7 @@ class Command:
     folder: Path
     tell: Callable[[str], None]
     pause: Callable[[float], None]
+    make_cdk: cli.Make
     clock: Callable[[], float] = time.monotonic
 
     def prepared(self) -> Deployment:
@@ -55,7 +56,7 @@ class Command:
         return Deployment(
             place=site,
             names=names,
-            cdk=cli.cdk(site, source.resolve(), [stack.name for stack in wanted], self.tell),
+            cdk=self.make_cdk(site, source.resolve(), [stack.name for stack in wanted], self.tell),
             wanted=wanted,
             conditions=conditions,
             tell=self.tell,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployment import buckets, stacks
-from deployment.cli import Cdk
+from deployment.cli import Deployer
 from deployment.errors import AGAIN, StoppedError
 from deployment.hindrances import Patience
 from deployment.inventory import Inventory
@@ -20,7 +20,7 @@ from deployment.stacks import Resource
 class Destruction:
     place: Place
     names: Names
-    cdk: Cdk
+    cdk: Deployer
     inventory: Inventory
     tell: Callable[[str], None]
     pause: Callable[[float], None]

@@ -25,6 +25,7 @@ class Command:
     folder: Path
     tell: Callable[[str], None]
     pause: Callable[[float], None]
+    make_cdk: cli.Make
 
     def prepared(self) -> tuple[Place, Names, Destruction | None]:
         """Everything that can be refused, and the yes. Without stacks there is nothing to do but to look."""
@@ -46,7 +47,7 @@ class Command:
         have = Inventory(stacks=found, resources={s.name: stacks.resources(site, s) for s in found})
         refusals.refuse_locked(site, have)
         source = self.options.app or cli.synthesised(site, names.profile, self.folder / "cdk.out")
-        cdk = cli.cdk(site, source.resolve(), [stack.name for stack in found], self.tell)
+        cdk = self.make_cdk(site, source.resolve(), [stack.name for stack in found], self.tell)
         self._summary(site, names, have)
         refusals.confirm(names.profile, is_given=self.options.yes)
         work = Destruction(place=site, names=names, cdk=cdk, inventory=have, tell=self.tell, pause=self.pause)

@@ -39,6 +39,10 @@ def _has_group(answer: Mapping[str, Any], name: str) -> bool:
     return any(group["logGroupName"] == name for group in answer["logGroups"])
 
 
+def _is_group(answer: Mapping[str, Any], name: str) -> bool:
+    return bool(answer.get("WorkGroup", {}).get("Name") == name)
+
+
 LOOKS = {
     "AWS::S3::Bucket": Look(
         field="BucketName",
@@ -82,6 +86,7 @@ LOOKS = {
         operation="get_work_group",
         parameter="WorkGroup",
         free="aws athena delete-work-group --work-group {name}",
+        finds=_is_group,
     ),
     "AWS::Glue::SecurityConfiguration": Look(
         field="Name",
