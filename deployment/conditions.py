@@ -79,7 +79,7 @@ class Conditions:
         return [bucket for bucket in found if buckets.exists(self.place, bucket)]
 
     def _clear_away(self, stack: Stack) -> None:
-        """Loses nothing: CloudFormation deletes no bucket with objects and no stack that others use."""
+        """Nobody has used it: its names were never told. What its buckets hold, AWS delivered: logs."""
         self.tell(
             f"  {stack.name} is {stack.status}: its first creation failed and was taken back. Such a stack "
             "cannot be updated: it is deleted and made anew"
@@ -91,6 +91,7 @@ class Conditions:
                 f"fix: {off} --stack-name {stack.name}, {_AGAIN}"
             )
         seen = stacks.newest_event(self.place, stack)
+        self._empty(stack)
         self.place.client("cloudformation").delete_stack(StackName=stack.id)
         left = stacks.at_rest(self.place, stack.name, self.tell, self.pause)
         if left is not None:
@@ -101,6 +102,16 @@ class Conditions:
                 f"{stack.name} could not be deleted ({left.status}): {why}; fix: see what is in the way. If "
                 f"nothing in this one stack is needed: {self._destroy(stack)}, {_AGAIN}"
             )
+
+    def _empty(self, stack: Stack) -> None:
+        kept = {each.name for each in stacks.resources(self.place, stack) if each.is_kept}
+        doomed = [bucket for bucket in self._buckets(stack) if bucket not in kept]
+        for bucket in doomed:  # all, before the first is emptied: that is logged into another
+            buckets.close(self.place, bucket)
+        for bucket in doomed:
+            if deleted := buckets.empty(self.place, bucket, self.tell):
+                what = buckets.counted(deleted, "log file")
+                self.tell(f"  {bucket}: {what} deleted, delivered while it was made")
 
     def _advice(self, stack: Stack) -> str:
         aws, name = "aws cloudformation", f"--stack-name {stack.name} --region {self.place.region}"

@@ -3,7 +3,7 @@
     python -m rehearsal cdk.out [--only operations] [--step 10] [--result docs/rehearsal.md]
 
 Each state is brought about twice in an account of its own: once it is destroyed as it is, once it is deployed
-again and then destroyed. Both must end with an account that holds what it held before. Some 20 minutes.
+again and then destroyed. Both must end with an account that holds what it held before. Half an hour.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 
 from deployment.assembly import wanted
@@ -29,7 +31,8 @@ from rehearsal.states import State
 class Outcome:
     state: State
     seconds: float
-    failure: str = ""
+    failure: str
+    listings: int  # operations of the account that answered
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,25 +40,34 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     found = wanted(options.assembly, Names(profile=PROFILE))
     planned = [s for s in states.every(found, options.step) if (options.only or "") in s.stack]
-    print(f"{len(planned)} states of {len(found)} stacks", flush=True)
-    began, outcomes, listings = time.monotonic(), [], 0
-    for number, state in enumerate(planned, 1):
-        print(f"{number}/{len(planned)} {state} ...", flush=True)
-        outcome, listings = _rehearsed(options.assembly, state)
-        outcomes.append(outcome)
-        left = (time.monotonic() - began) / number * (len(planned) - number)
-        print(f"  {outcome.failure or 'out of it'}; about {duration(left)} left", flush=True)
-    passed = sum(not outcome.failure for outcome in outcomes)
-    print(f"{passed} of {len(outcomes)} states, {duration(time.monotonic() - began)}")
+    print(f"{len(planned)} states of {len(found)} stacks, {options.jobs} at a time", flush=True)
+    began = time.monotonic()
+    outcomes = _all(options.assembly, planned, options.jobs)
+    passed, seconds = sum(not outcome.failure for outcome in outcomes), time.monotonic() - began
+    print(f"{passed} of {len(outcomes)} states, {duration(seconds)}")
     if options.result:
         command = f"python -m rehearsal {' '.join(arguments if arguments is not None else sys.argv[1:])}"
-        text = page(outcomes, command, listings, time.monotonic() - began)
-        options.result.write_text(text, encoding="utf-8")
+        options.result.write_text(page(outcomes, command, seconds), encoding="utf-8")
     return 0 if passed == len(outcomes) else 1
 
 
-def _rehearsed(assembly: Path, state: State) -> tuple[Outcome, int]:
-    """With how many listing operations of the account answered."""
+def _all(assembly: Path, planned: Sequence[State], jobs: int) -> list[Outcome]:
+    """In the order of the plan. Each process has one account after the other."""
+    began, done = time.monotonic(), {}
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        running = {pool.submit(rehearsed, assembly, state): state for state in planned}
+        for number, future in enumerate(as_completed(running), 1):
+            outcome = done[running[future]] = future.result()
+            left = (time.monotonic() - began) / number * (len(planned) - number)
+            print(
+                f"{number}/{len(planned)} {outcome.state}: {outcome.failure or 'out of it'} "
+                f"({outcome.seconds:.0f} s); about {duration(left)} left",
+                flush=True,
+            )
+    return [done[state] for state in planned]
+
+
+def rehearsed(assembly: Path, state: State) -> Outcome:
     began, failure, listings = time.monotonic(), "", 0
     try:
         with rehearsal(assembly) as account:
@@ -63,11 +75,12 @@ def _rehearsed(assembly: Path, state: State) -> tuple[Outcome, int]:
             listings = holdings.asked()
     except Exception:  # the others can be rehearsed all the same
         failure = traceback.format_exc()
-    return Outcome(state=state, seconds=time.monotonic() - began, failure=failure), listings
+    return Outcome(state=state, seconds=time.monotonic() - began, failure=failure, listings=listings)
 
 
-def page(outcomes: Sequence[Outcome], command: str, listings: int, seconds: float) -> str:
+def page(outcomes: Sequence[Outcome], command: str, seconds: float) -> str:
     passed = sum(not outcome.failure for outcome in outcomes)
+    listings = max(outcome.listings for outcome in outcomes)
     lines = [
         "# Deploying and deleting, rehearsed",
         "",
@@ -75,13 +88,11 @@ def page(outcomes: Sequence[Outcome], command: str, listings: int, seconds: floa
         "",
         f"    {command}",
         "",
-        f"**{passed} of {len(outcomes)} states passed.** Each was brought about twice in an embedded account of its "
-        "own: once `destroy` followed,",
-        "once `deploy` and then `destroy`; after a deletion that failed also `deploy`, which refuses with the next "
-        "command. At the end the account",
-        f"held what it held before, by {listings} listing operations of every service in use; keys wait for their "
-        "day, and Step Functions'",
-        "own rules stay. What is rehearsed and how: [rehearsal/](../rehearsal).",
+        f"**{passed} of {len(outcomes)} states passed.** Each was brought about twice in an embedded account",
+        "of its own: once `destroy` followed, once `deploy` and then `destroy`; after a deletion that failed",
+        "also `deploy`, which refuses with the next command. At the end the account held what it had held",
+        f"before, by {listings} listing operations of every service in use. Keys wait for their day, and the",
+        "rules that Step Functions makes for itself stay. How it is done: [rehearsal/](../rehearsal).",
         "",
         "| Stack | Place | Resource | What happens there | |",
         "| --- | --- | --- | --- | --- |",
@@ -100,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("assembly", type=Path, help="what `cdk synth` wrote for the profile sandbox")
     parser.add_argument("--only", help="a part of a stack's name: operations")
     parser.add_argument("--step", type=int, default=states.STEP, help="every which resource")
+    parser.add_argument("--jobs", type=int, default=2, help="how many accounts at a time")
     parser.add_argument("--result", type=Path, help="write a page about it")
     return parser
 

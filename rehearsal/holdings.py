@@ -1,8 +1,8 @@
 """All that the embedded account holds: the answers of every listing operation of every service in use.
 
-moto makes a service's state when the first call comes: a service without one holds nothing. Of the others every
-List and Describe operation that needs no parameter is asked, and some that need one. What lies inside something
-else (objects, streams of logs) is gone with it.
+moto makes a service's state when the first call comes: a service without one holds nothing. Of the others
+every List and Describe operation that needs no parameter is asked, and some that need one. What lies inside
+something else (objects, streams of logs) is gone with it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from sandbox import account
 
 # Asked whether or not anybody has called them: each has something of its own from the first hour on.
 _USUAL = {
-    "application-autoscaling", "athena", "cloudformation", "cloudtrail", "cloudwatch", "dynamodb", "ec2", "ecr",
-    "events", "firehose", "glue", "iam", "kinesis", "kms", "lambda", "logs", "s3", "sagemaker", "scheduler",
-    "secretsmanager", "sns", "sqs", "ssm", "stepfunctions",
+    "application-autoscaling", "athena", "cloudformation", "cloudtrail", "cloudwatch", "dynamodb", "ec2",
+    "ecr", "events", "firehose", "glue", "iam", "kinesis", "kms", "lambda", "logs", "s3", "sagemaker",
+    "scheduler", "secretsmanager", "sns", "sqs", "ssm", "stepfunctions",
 }  # fmt: skip
 # AWS's catalogues and the account's past, tags of what is listed elsewhere, and what breaks inside moto.
 _SKIPPED = {

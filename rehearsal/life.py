@@ -28,7 +28,7 @@ def is_shared(holding: str) -> bool:
 
 
 def fill() -> None:
-    """Every bucket has an object of two versions, one that was deleted, and an unfinished upload."""
+    """Every bucket has an object of two versions and one that was deleted; one an unfinished upload."""
     s3 = account.client("s3")
     for bucket in [
         each["Name"] for each in s3.list_buckets()["Buckets"] if each["Name"].startswith("mlref-")
@@ -37,7 +37,8 @@ def fill() -> None:
         put(bucket, "some/key")
         put(bucket, "gone/key")
         backend("s3").delete_object(bucket, "gone/key")
-        s3.create_multipart_upload(Bucket=bucket, Key="half")
+        if "accesslogs" in bucket:  # the others take nothing from here
+            s3.create_multipart_upload(Bucket=bucket, Key="half")
 
 
 def put(bucket: str, key: str) -> None:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
+from deployment import place
 from deployment.__main__ import DONE, REFUSED, STOPPED, main
 from rehearsal import holdings, life, shortcut
 from rehearsal.states import UNDELETED, State
@@ -92,7 +94,9 @@ def rehearsal(assembly: Path) -> Iterator[Rehearsal]:
         os.environ.update(deploy.environment())
         try:
             deploy.bootstrap()
-            yield Rehearsal(assembly=assembly, before=holdings.held())
+            # One place for all commands: its clients take longer to make than the stacks.
+            with mock.patch.object(place, "here", return_value=place.here()):
+                yield Rehearsal(assembly=assembly, before=holdings.held())
         finally:
             os.environ.clear()
             os.environ.update(kept)

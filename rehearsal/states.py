@@ -1,4 +1,4 @@
-"""The states that an attempt to deploy or to delete can leave an account in, and how each is brought about."""
+"""The states that an attempt to deploy or to delete can leave an account in, and how each comes about."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class State:
 
 
 def every(wanted: list[Wanted], step: int = STEP) -> Iterator[State]:
-    """Each stack at its first resource, each `step`-th after that and its last: a creation that fails before
-    the resource is made, and after it, by turns. At one of these the way back fails too; at the first, the middle
-    and the last the deletion of a whole deployment does.
+    """Each stack at its first resource, each `step`-th after that and its last: a creation that fails
+    before the resource is made, and after it, by turns. At one of these the way back fails too; at the
+    first, the middle and the last the deletion of a whole deployment does.
     """
     for stack in wanted:
         order = making(stack)
