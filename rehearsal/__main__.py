@@ -11,10 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-import traceback
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,17 +20,9 @@ from pathlib import Path
 from deployment.assembly import wanted
 from deployment.deploy import duration
 from deployment.names import Names
-from rehearsal import holdings, states
-from rehearsal.rehearse import PROFILE, rehearsal
+from rehearsal import states
+from rehearsal.rehearse import PROFILE, Outcome, rehearsed
 from rehearsal.states import State
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    state: State
-    seconds: float
-    failure: str
-    listings: int  # operations of the account that answered
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,17 +55,6 @@ def _all(assembly: Path, planned: Sequence[State], jobs: int) -> list[Outcome]:
                 flush=True,
             )
     return [done[state] for state in planned]
-
-
-def rehearsed(assembly: Path, state: State) -> Outcome:
-    began, failure, listings = time.monotonic(), "", 0
-    try:
-        with rehearsal(assembly) as account:
-            account.out_of(state)
-            listings = holdings.asked()
-    except Exception:  # the others can be rehearsed all the same
-        failure = traceback.format_exc()
-    return Outcome(state=state, seconds=time.monotonic() - began, failure=failure, listings=listings)
 
 
 def page(outcomes: Sequence[Outcome], command: str, seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -22,6 +23,14 @@ PROFILE = "sandbox"
 
 class RehearsalError(AssertionError):
     """A command did not do what the state asks of it; the message has what it said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    state: State
+    seconds: float
+    failure: str
+    listings: int  # operations of the account that answered
 
 
 @dataclass(kw_only=True)
@@ -113,3 +122,14 @@ def ordered(state: State) -> Iterator[None]:
             raise RehearsalError(f"{state}: nothing failed as ordered: {idle}")
     finally:
         faults.reset()
+
+
+def rehearsed(assembly: Path, state: State) -> Outcome:
+    began, failure, listings = time.monotonic(), "", 0
+    try:
+        with rehearsal(assembly) as account:
+            account.out_of(state)
+            listings = holdings.asked()
+    except Exception:  # the others can be rehearsed all the same
+        failure = traceback.format_exc()
+    return Outcome(state=state, seconds=time.monotonic() - began, failure=failure, listings=listings)
