@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from deployment import causes, stacks
 from deployment.assembly import Wanted
+from deployment.buckets import counted
 from deployment.cli import Deployer
 from deployment.conditions import NEVER_MADE, Conditions
 from deployment.errors import AGAIN, RefusedError, StoppedError
@@ -86,7 +87,7 @@ class Deployment:
         self._seconds[stack.name] = self.clock() - began
         nothing = before is not None and stacks.newest_event(self.place, after) == seen
         result = "was as it should be" if nothing else f"is {after.status}"
-        files = f", {progress.published} files published" if progress.published else ""
+        files = f", {counted(progress.published, 'file')} published" if progress.published else ""
         self.tell(f"  {stack.name} {result}{files}, {duration(self._seconds[stack.name])}")
 
     def _made_ready(self, name: str) -> stacks.Stack | None:

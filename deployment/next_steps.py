@@ -35,7 +35,7 @@ def _steps(names: Names, found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         yield (
             "send a record, as the role ProducerRoleArn:",
             f"aws kinesis put-record --stream-name {found['StreamName']} --partition-key 1 "
-            "--cli-binary-format raw-in-base64-out --data file://record.json",
+            "--data fileb://record.json",
         )
     if "RetrainStateMachineArn" in found:
         yield (

@@ -67,7 +67,7 @@ def services() -> list[str]:
     from moto.core.base_backend import BackendDict
 
     known = set(account.session().get_available_services())
-    in_use = {backend.service_name for backend in BackendDict._instances if backend}
+    in_use = {backend.service_name for backend in BackendDict._instances if backend}  # type: ignore[misc]
     return sorted(in_use & known | _USUAL)
 
 
