@@ -34,8 +34,8 @@ def _steps(names: Names, found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if "StreamName" in found:
         yield (
             "send a record, as the role ProducerRoleArn:",
-            f"aws kinesis put-record --stream-name {found['StreamName']} --partition-key 1 "
-            "--data fileb://record.json",
+            f"aws kinesis put-records --stream-name {found['StreamName']} "
+            "--records PartitionKey=1,Data@=fileb://record.json",
         )
     if "RetrainStateMachineArn" in found:
         yield (

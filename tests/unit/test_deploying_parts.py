@@ -216,6 +216,6 @@ def test_no_condition_is_both_ready_and_never_made() -> None:
 def test_next_steps_are_those_whose_outputs_are_there() -> None:
     names = Names(profile="sandbox")
     said = "\n".join(next_steps.told(names, {"StreamName": "stream-1"}))
-    assert "put-record --stream-name stream-1" in said
+    assert "put-records --stream-name stream-1" in said
     assert "invoke-endpoint" not in said
     assert "make destroy PROFILE=sandbox" in said
