@@ -50,6 +50,7 @@ def _steps(names: Names, found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             "--content-type application/json --body fileb://request.json answer.json",
         )
     yield (
-        "what it costs while it stands: README.md, Deploy to AWS. To end that:",
-        (f"make destroy PROFILE={names.profile}"),
+        "what it costs while it stands says `make bill`; less for a while:",
+        f"make pause PROFILE={names.profile}",
     )
+    yield "nothing any more:", f"make destroy PROFILE={names.profile}"
