@@ -9,15 +9,10 @@ from deployment.assembly import Wanted
 from deployment.names import Names
 from deployment.place import Place
 
-_EXPORT = "ExportsOutput"  # what stacks need of each other; not for people
-
 
 def outputs(place: Place, wanted: Sequence[Wanted]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for stack in wanted:
-        given = stacks.outputs(place, stack.name)
-        found |= {name: value for name, value in given.items() if not name.startswith(_EXPORT)}
-    return found
+    found = (stacks.find(place, stack.name) for stack in wanted)
+    return stacks.outputs(place, [stack for stack in found if stack is not None])
 
 
 def told(names: Names, found: Mapping[str, str]) -> Iterator[str]:

@@ -128,11 +128,6 @@ def living(template: Mapping[str, Any], listed: Sequence[Mapping[str, Any]]) -> 
             )
 
 
-def outputs(place: Place, name: str) -> dict[str, str]:
-    found = place.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0].get("Outputs", [])
-    return {output["OutputKey"]: output["OutputValue"] for output in found}
-
-
 def newest_event(place: Place, stack: Stack) -> str:
     """Its id: what comes after it belongs to the next attempt."""
     found = place.client("cloudformation").describe_stack_events(StackName=stack.id)["StackEvents"]
