@@ -7,11 +7,11 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth audit opinions mutants review preflight destroy bill pause resume status rightsizing board snapshots diagram bench lock clean
+.PHONY: help setup demo sandbox test lint synth audit opinions mutants review preflight deploy destroy rehearse bill pause resume status rightsizing board snapshots diagram bench lock clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  options: PROFILE=sandbox|production (synth, audit, review, preflight, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
+	@echo "  options: PROFILE=sandbox|production (synth, audit, review, preflight, deploy, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
 
 setup:  ## the virtual environment, Node and the CDK command line (the others call it)
 	@$(PYTHON) scripts/setup.py
@@ -52,8 +52,14 @@ mutants: synth  ## break templates (and CODE=1: our code) one property at a time
 preflight: setup  ## would a deployment come through? quotas, Region, names, bootstrap, each with the command that mends it (REGION=, ACCOUNT=)
 	@$(BIN)/python -m deployment.preflight --profile $(PROFILE) $(if $(REGION),--region $(REGION)) $(if $(ACCOUNT),--account $(ACCOUNT))
 
+deploy: setup  ## make a deployment in the account of your credentials, or bring it up to date (PROFILE=sandbox; ACCOUNT=, REGION=: refuse others)
+	@$(BIN)/python -m deployment deploy --profile $(PROFILE) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
+
 destroy: setup  ## delete a deployment from the account of your credentials, after a yes (PROFILE=sandbox; YES=1: without)
-	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(YES),--yes)
+	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
+
+rehearse: synth  ## deploy and destroy from every half-made state, in the embedded account: docs/rehearsal.md; half an hour
+	@$(BIN)/python -m rehearsal cdk.out --result docs/rehearsal.md
 
 bill: setup  ## what the profiles cost (PROFILE=..., KNOBS="--predictions-per-day 50000", JSON=1; WRITE=1: README's table)
 	@$(BIN)/python scripts/bill.py $(if $(filter command environment,$(origin PROFILE)),--profile $(PROFILE)) $(if $(JSON),--json) $(if $(WRITE),--write) $(KNOBS)

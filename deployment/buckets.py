@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployment.errors import AGAIN, DeletionError
+from deployment.errors import AGAIN, StoppedError
 from deployment.place import Place
 
 CLOSED = "ClosedForDeletion"
@@ -100,15 +100,39 @@ def close(place: Place, bucket: str) -> None:
     Switching access logging off would take effect within the hour, a policy does within seconds. The policy
     goes with the stack.
     """
-    s3 = place.client("s3")
+    policy = _policy(place, bucket)
+    if not _has_closing(policy):
+        closing = closed(policy, bucket, place.partition)
+        place.client("s3").put_bucket_policy(Bucket=bucket, Policy=json.dumps(closing))
+
+
+def is_closed(place: Place, bucket: str) -> bool:
+    """Whether its deletion was begun."""
+    return _has_closing(_policy(place, bucket))
+
+
+def reopen(place: Place, bucket: str) -> None:
+    """Takes the denial of `close` back; the policy is then as the template has it."""
+    s3, policy = place.client("s3"), _policy(place, bucket)
+    kept = [statement for statement in policy["Statement"] if statement.get("Sid") != CLOSED]
+    if kept:
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({**policy, "Statement": kept}))
+    else:
+        s3.delete_bucket_policy(Bucket=bucket)
+
+
+def _policy(place: Place, bucket: str) -> dict[str, Any]:
     try:
-        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        found: dict[str, Any] = json.loads(place.client("s3").get_bucket_policy(Bucket=bucket)["Policy"])
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchBucketPolicy":
             raise
-        policy = {"Version": "2012-10-17", "Statement": []}
-    if all(statement.get("Sid") != CLOSED for statement in policy["Statement"]):
-        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(closed(policy, bucket, place.partition)))
+        return {"Version": "2012-10-17", "Statement": []}
+    return found
+
+
+def _has_closing(policy: Mapping[str, Any]) -> bool:
+    return any(statement.get("Sid") == CLOSED for statement in policy["Statement"])
 
 
 def closed(policy: Mapping[str, Any], bucket: str, partition: str) -> dict[str, Any]:
@@ -149,7 +173,7 @@ def _delete(place: Place, bucket: str, found: list[dict[str, Any]]) -> None:
     answer = place.client("s3").delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
     if errors := answer.get("Errors", []):
         first = errors[0]
-        raise DeletionError(
+        raise StoppedError(
             f"{len(errors)} of {len(objects)} objects of {bucket} could not be deleted, the first "
             f"{first['Key']!r}: {first['Code']} {first.get('Message', '')}; allowed: s3:DeleteObjectVersion "
             f"on objects without a lock or hold; fix: use a role that may, or end the hold, then {AGAIN}"

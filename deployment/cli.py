@@ -1,8 +1,7 @@
-"""The pinned CDK CLI: it deletes a stack with the roles that it deployed it with."""
+"""The pinned CDK CLI: it deploys a stack, and deletes it with the roles that it deployed it with."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -10,12 +9,26 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from deployment.errors import DeletionRefusedError
+from deployment.assembly import STACK, artifacts_of
+from deployment.errors import RefusedError
 from deployment.place import Place
 
 ROOT = Path(__file__).resolve().parents[1]
 _LAST_LINES = 15
+
+
+class Deployer(Protocol):
+    """What deploys and deletes one stack by its name; True: it says that it is done."""
+
+    def deploy(self, stack_name: str, said: Callable[[str], None]) -> bool: ...
+
+    def destroy(self, stack_name: str) -> bool: ...
+
+
+# From the place, the assembly, the names of the stacks that it must have, and whom to tell.
+Make = Callable[[Place, Path, list[str], Callable[[str], None]], Deployer]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +45,20 @@ class Cdk:
 
     def destroy(self, stack_name: str) -> bool:
         """Whether the CLI says that the stack is gone. Its dependants are the caller's to delete before."""
-        command = _command("destroy", self.ids[stack_name], "--exclusively", "--force")
-        command += ["--app", str(self.assembly)]
+        return self._run("destroy", stack_name, self._said, "--force")
+
+    def deploy(self, stack_name: str, said: Callable[[str], None]) -> bool:
+        """Whether the CLI says that the stack is as the assembly wants it. What it needs is there already.
+
+        A failure takes the stack back by itself. Approval was asked for by the caller.
+        """
+        options = ("--require-approval", "never", "--progress", "events")
+        return self._run("deploy", stack_name, said, *options)
+
+    def _run(self, verb: str, stack_name: str, said: Callable[[str], None], *options: str) -> bool:
+        command = _command(verb, self.ids[stack_name], "--exclusively", *options)
         process = subprocess.Popen(
-            command,
+            [*command, "--app", str(self.assembly)],
             cwd=ROOT,
             env=_environment(self.place),
             stdin=subprocess.DEVNULL,
@@ -44,25 +67,35 @@ class Cdk:
             text=True,
         )
         assert process.stdout is not None  # noqa: S101 for mypy: it is piped
-        for line in process.stdout:
-            if line.strip():
-                self.tell(f"    {line.rstrip()}")
-        return process.wait() == 0
+        try:
+            for line in process.stdout:
+                if line.strip():
+                    said(line.rstrip())
+            return process.wait() == 0
+        finally:
+            process.terminate()  # of an interrupted command; CloudFormation goes on by itself
+
+    def _said(self, line: str) -> None:
+        self.tell(f"    {line}")
 
 
-def synthesised(place: Place, profile: str, into: Path) -> Path:
-    """The assembly of this checkout's app, without the CDK's linter: what is to go need not be in order."""
+def synthesised(place: Place, profile: str, into: Path, *, is_checked: bool = False) -> Path:
+    """The assembly of this checkout's app, with or without the CDK's linter.
+
+    What is to go need not be in order; the rule packs of the app itself look in either case.
+    """
+    linter = {} if is_checked else {"CDK_VALIDATION": "false"}
     run = subprocess.run(
         _command("synth", "--quiet", "--output", str(into), "--context", f"profile={profile}"),
         cwd=ROOT,
-        env=_environment(place) | {"CDK_VALIDATION": "false"},
+        env=_environment(place) | linter,
         text=True,
         capture_output=True,
         check=False,
     )
     if run.returncode:
         said = "\n".join((run.stdout + run.stderr).strip().splitlines()[-_LAST_LINES:])
-        raise DeletionRefusedError(
+        raise RefusedError(
             f"the app cannot be synthesised for profile {profile}; fix: mend it, or give an assembly that "
             f"`cdk synth` left earlier with --app cdk.out. The CLI said:\n{said}"
         )
@@ -73,7 +106,7 @@ def cdk(place: Place, assembly: Path, needed: list[str], tell: Callable[[str], N
     """Refuses an assembly without the stacks that are to be deleted, for example one of another profile."""
     ids = stack_ids(assembly)
     if missing := [name for name in needed if name not in ids]:
-        raise DeletionRefusedError(
+        raise RefusedError(
             f"{assembly} has no stack {missing[0]}; got {', '.join(sorted(ids)) or 'none'}; "
             "fix: give the profile that it was synthesised for, or no --app"
         )
@@ -82,16 +115,10 @@ def cdk(place: Place, assembly: Path, needed: list[str], tell: Callable[[str], N
 
 
 def stack_ids(assembly: Path) -> dict[str, str]:
-    manifest = assembly / "manifest.json"
-    if not manifest.exists():
-        raise DeletionRefusedError(
-            f"{assembly} is no cloud assembly: it has no manifest.json; allowed: what `cdk synth` wrote"
-        )
-    artifacts = json.loads(manifest.read_text(encoding="utf-8"))["artifacts"]
     return {
         artifact.get("properties", {}).get("stackName", name): name
-        for name, artifact in artifacts.items()
-        if artifact["type"] == "aws:cloudformation:stack"
+        for name, artifact in artifacts_of(assembly).items()
+        if artifact["type"] == STACK
     }
 
 
@@ -99,7 +126,7 @@ def _command(*arguments: str) -> list[str]:
     script = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
     node = shutil.which("node", path=_path())
     if node is None or not script.exists():
-        raise DeletionRefusedError("the CDK CLI is not installed (its version is pinned); fix: make setup")
+        raise RefusedError("the CDK CLI is not installed (its version is pinned); fix: make setup")
     return [node, str(script), *arguments, "--no-notices", "--no-color"]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deployment import buckets, stacks
-from deployment.cli import Cdk
-from deployment.errors import AGAIN, DeletionError
+from deployment.cli import Deployer
+from deployment.errors import AGAIN, StoppedError
 from deployment.hindrances import Patience
 from deployment.inventory import Inventory
 from deployment.names import Names
@@ -20,7 +20,7 @@ from deployment.stacks import Resource
 class Destruction:
     place: Place
     names: Names
-    cdk: Cdk
+    cdk: Deployer
     inventory: Inventory
     tell: Callable[[str], None]
     pause: Callable[[float], None]
@@ -53,7 +53,7 @@ class Destruction:
             if remaining is None:
                 break
             if remaining.is_protected:
-                raise DeletionError(
+                raise StoppedError(
                     f"{name} was protected from deletion meanwhile; fix: find out why; if it may go, {AGAIN}"
                 )
             patience.wait(stacks.failures(self.place, remaining, since=seen), found)

@@ -1,4 +1,4 @@
-"""What can go wrong before or during a deletion, in words: what was got, what is allowed, how to mend it."""
+"""What can go wrong before or during a command, in words: what was got, what is allowed, how to mend it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SSO = (aws.SSOError, aws.TokenRetrievalError, aws.CredentialRetrievalError)
 _FAR = (aws.EndpointConnectionError, aws.ConnectTimeoutError, aws.ReadTimeoutError)
 
 
-class DeletionError(RuntimeError):
-    """The deletion could not be finished; the message says what to do."""
+class StoppedError(RuntimeError):
+    """The command could not be finished; the message says what to do."""
 
 
-class DeletionRefusedError(DeletionError):
-    """Nothing was deleted, on purpose."""
+class RefusedError(StoppedError):
+    """Nothing was changed, on purpose."""
 
 
 def is_about_credentials(error: Exception) -> bool:

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from deployment.errors import AGAIN, DeletionError
+from deployment.errors import AGAIN, StoppedError
 from deployment.place import Place
 from deployment.stacks import Failure, Resource
 
@@ -79,7 +79,7 @@ class Patience:
         used = self._used.get(kind, 0)
         if used == len(PAUSES[kind]):
             held = f"; still there: {', '.join(str(each) for each in left)}" if left else ""
-            raise DeletionError(
+            raise StoppedError(
                 f"{self.stack_name} could not be deleted: {described(failures)}{held}; "
                 f"fix: {_FIX[kind]}, then {AGAIN}"
             )

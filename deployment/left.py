@@ -16,6 +16,7 @@ from deployment.stacks import Retained
 
 STORAGE = "storage, by GB and month"
 TOOLKIT = "CDKToolkit"
+MANAGED_RULES = "StepFunctionsGetEventsFor"
 # Made by services for the whole account; other people's jobs write there too.
 SHARED_LOGS = (
     "/aws/sagemaker/TrainingJobs",
@@ -172,6 +173,10 @@ class Search:
         for name in SHARED_LOGS:
             if name in present:
                 yield Left(what=f"log group {name}", costs=STORAGE, why="shared by the account")
+        rules = self.place.client("events").get_paginator("list_rules").paginate(NamePrefix=MANAGED_RULES)
+        for rule in (rule for page in rules for rule in page["Rules"]):
+            why = "made by Step Functions for all state machines of the account"
+            yield Left(what=f"rule {rule['Name']}", costs="", why=why)
         if stacks.find(self.place, TOOLKIT) is not None:
             yield Left(
                 what=f"stack {TOOLKIT}, with the bucket of deployed code",

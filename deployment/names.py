@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from deployment.errors import DeletionRefusedError
+from deployment.errors import RefusedError
 
 PROJECT = "mlref"
 # Each goes before those that it imports from. Written down and not worked out: a person can check five names,
@@ -30,7 +30,7 @@ class Names:
 
     def __post_init__(self) -> None:
         if not _PROFILE.fullmatch(self.profile):
-            raise DeletionRefusedError(
+            raise RefusedError(
                 f"{self.profile!r} cannot be a profile; allowed: lower-case letters, digits and dashes; "
                 "fix: --profile with a name of settings.py"
             )

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
-from deployment.errors import AGAIN, DeletionError
+from deployment.errors import AGAIN, StoppedError
 from deployment.names import Names
 from deployment.place import Place
 from deployment.stacks import Resource
@@ -90,7 +90,7 @@ class Rest:
             if attempt == 0:
                 self.tell(f"  waits for {what} to come to rest")
             self.pause(_POLL_SECONDS)
-        raise DeletionError(
+        raise StoppedError(
             f"{what} did not come to rest in {_POLLS * _POLL_SECONDS // 60} minutes; "
             f"fix: look why in the console, then {AGAIN}"
         )

@@ -17,7 +17,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import measured, place, sizes, view
-from deployment.errors import DeletionError, explained
+from deployment.errors import StoppedError, explained
 from deployment.sizes import FITS, OVER, UNDER, UNKNOWN, Advice
 from deployment.status import instant, row
 from deployment.view import NothingToSeeError
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         found = _measured(options)
-    except (NothingToSeeError, DeletionError, OSError, ValueError) as error:
+    except (NothingToSeeError, StoppedError, OSError, ValueError) as error:
         print(f"cannot look: {error}", file=sys.stderr)
         return CANNOT_LOOK
     except (BotoCoreError, ClientError) as error:

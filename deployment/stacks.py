@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployment.errors import AGAIN, DeletionError
+from deployment.errors import AGAIN, StoppedError
 from deployment.names import GROUPS, Names
 from deployment.place import Place
 
@@ -96,7 +96,7 @@ def at_rest(
         if attempt == 0:
             tell(f"  {name} is {stack.status}: waiting")
         pause(_POLL_SECONDS)
-    raise DeletionError(f"{name} did not come to rest in {_POLLS * _POLL_SECONDS // 60} minutes; {AGAIN}")
+    raise StoppedError(f"{name} did not come to rest in {_POLLS * _POLL_SECONDS // 60} minutes; {AGAIN}")
 
 
 def is_moving(status: str) -> bool:
@@ -137,6 +137,26 @@ def newest_event(place: Place, stack: Stack) -> str:
 def failures(place: Place, stack: Stack, *, since: str) -> list[Failure]:
     pages = place.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack.id)
     return failures_among((event for page in pages for event in page["StackEvents"]), since)
+
+
+def refused(place: Place, stack: Stack, *, since: str) -> list[Failure]:
+    """What CloudFormation could not make or change, the first first; not what it gave up for that reason."""
+    pages = place.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack.id)
+    events = takewhile(
+        lambda event: event["EventId"] != since, (event for page in pages for event in page["StackEvents"])
+    )
+    found = [
+        Failure(
+            logical_id=event["LogicalResourceId"],
+            type=event["ResourceType"],
+            reason=event["ResourceStatusReason"],
+        )
+        for event in events
+        if event["ResourceStatus"] in ("CREATE_FAILED", "UPDATE_FAILED")
+        and event["ResourceType"] != STACK
+        and "cancelled" not in event.get("ResourceStatusReason", "cancelled").lower()
+    ]
+    return found[::-1]
 
 
 def failures_among(events: Iterable[Mapping[str, Any]], since: str) -> list[Failure]:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import cost, data, loop, models, place, view
-from deployment.errors import DeletionError, explained
+from deployment.errors import StoppedError, explained
 from deployment.view import Deployment, NothingToSeeError, Section, Unread
 
 QUIET, RINGS, CANNOT_LOOK = 0, 1, 2
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         seen = view.deployed(place.here(), options.profile, options.at)
-    except (NothingToSeeError, DeletionError) as error:
+    except (NothingToSeeError, StoppedError) as error:
         return _cannot(str(error), options.json)
     except (BotoCoreError, ClientError) as error:
         return _cannot(explained(error), options.json)

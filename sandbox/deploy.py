@@ -126,6 +126,22 @@ def deploy(assembly: Path, progress: Progress = lambda *_: None) -> dict[str, di
     return outputs
 
 
+def deploy_stack(assembly: Path, name: str) -> None:
+    """One stack by itself: what `cdk deploy --exclusively` does."""
+    stack = next(each for each in _stacks(assembly) if each.name == name)
+    if stack.assets:
+        _publish(stack.assets, lambda *_: None)
+    _deploy(account.client("cloudformation", _assume(stack.deploy_role)), stack)
+
+
+def destroy_stack(assembly: Path, name: str) -> None:
+    """One stack by itself, as it is: what `cdk destroy --exclusively` does."""
+    stack = next(each for each in _stacks(assembly) if each.name == name)
+    client = account.client("cloudformation", _assume(stack.deploy_role))
+    if _status(client, name):
+        _delete(client, stack)
+
+
 def destroy(assembly: Path, progress: Progress = lambda *_: None, *, empty: bool = False) -> None:
     """Delete the stacks of the assembly in reverse order.
 

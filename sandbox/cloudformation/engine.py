@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from sandbox import faults
 from sandbox.cloudformation import exports, schemas
 from sandbox.cloudformation.errors import PropertyError, UnsupportedError
 from sandbox.cloudformation.intrinsics import Scope
@@ -25,6 +26,7 @@ from sandbox.cloudformation.resources import (
 from sandbox.cloudformation.template import Template
 
 _REPLACES = "Requested update requires the creation of a new physical resource; hence creating one."
+ORDERED = "fault as ordered"
 _GONE = ("NotFound", "NoSuch", "DoesNotExist", "NonExistent", "ResourceNotFound")
 
 
@@ -133,8 +135,14 @@ class Engine:
 
     def _make(self, resource: Resource, provider: Provider) -> None:
         watched, context = Watched(resource.properties), self._context(resource)
+        fault = self._fault("create", resource)
+        if fault and fault.detail != "late":
+            raise UnsupportedError(f"{ORDERED} {fault.detail}".strip())
         try:
             resource.physical_id, resource.attributes = provider.create(context, watched)
+            if fault:  # it was made, and did not come to be what it should
+                context.begun(resource.physical_id)
+                raise UnsupportedError(ORDERED)
         except Exception:
             resource.physical_id = context.made[-1] if context.made else ""
             raise
@@ -167,6 +175,8 @@ class Engine:
 
     def _change(self, resource: Resource, properties: dict[str, Any]) -> None:
         watched = Watched(properties)
+        if fault := self._fault("update", resource):
+            raise UnsupportedError(f"{ORDERED} {fault.detail}".strip())
         ref, changed = provider_of(resource.type).update(
             self._context(resource), resource.physical_id, resource.properties, watched
         )
@@ -296,6 +306,8 @@ class Engine:
             stack.former[resource.logical_id] = resource
 
     def _delete(self, resource: Resource) -> None:
+        if fault := self._fault("delete", resource):
+            raise UnsupportedError(f"{ORDERED} {fault.detail}".strip())
         try:
             provider_of(resource.type).delete(
                 self._context(resource), resource.physical_id, Watched(resource.properties)
@@ -303,6 +315,12 @@ class Engine:
         except ClientError as error:
             if not any(word in error.response["Error"]["Code"] for word in _GONE):
                 raise
+
+    def _fault(self, verb: str, resource: Resource) -> faults.Fault | None:
+        """Kind `cloudformation create` and so on, target `<stack>/<logical id>`; detail: the words of the
+        failure, or `late`: made first.
+        """
+        return faults.due(f"cloudformation {verb}", f"{self.stack.name}/{resource.logical_id}")
 
     def _properties(self, body: dict[str, Any], target: Target) -> dict[str, Any]:
         """Resolved, checked against the type's schema, with the stack's tags."""

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STACK_CODE = {"aws_cdk", "cdk_nag", "constructs", "stacks", "security", "settings", "app", "bundles"}
-ELSEWHERE = {"sandbox", "demo", "tests", "benchmarks", "deployment"}
+ELSEWHERE = {"sandbox", "demo", "tests", "benchmarks", "deployment", "rehearsal"}
 FORBIDDEN = {
     "lambda": STACK_CODE | ELSEWHERE | {"contracts"},
     "glue_jobs": STACK_CODE | ELSEWHERE | {"contracts", "pandas"},

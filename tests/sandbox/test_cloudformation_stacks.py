@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sandbox import account
+from sandbox import account, faults
+from sandbox.faults import Fault
 from tests.sandbox.cloudformation import (
     any_parameter,
     any_queue,
@@ -334,3 +335,26 @@ def test_resource_that_fails_half_way_is_removed_too(stacks: Any) -> None:
     assert status(stacks, "half") == "ROLLBACK_COMPLETE"
     names = [found["Name"] for found in account.client("s3").list_buckets()["Buckets"]]
     assert "half-made" not in names
+
+
+def test_ordered_fault_fails_the_resource_before_or_after_it_was_made(stacks: Any) -> None:
+    """Kinds `cloudformation create`, `update`, `delete`; the target is `<stack>/<logical id>`."""
+    resources = {"One": any_queue(QueueName="one"), "Two": {**any_queue(QueueName="two"), "DependsOn": "One"}}
+    for detail, words in (("no more of these", "no more of these"), ("late", "fault as ordered")):
+        faults.add(Fault(kind="cloudformation create", target="faulty/Two", detail=detail))
+        stacks.create_stack(StackName="faulty", TemplateBody=template(resources))
+        assert status(stacks, "faulty") == "ROLLBACK_COMPLETE"
+        assert words in reason(stacks, "faulty", "Two")
+        assert not {"one", "two"} & set(queue_names())
+        stacks.delete_stack(StackName="faulty")
+    stacks.create_stack(StackName="faulty", TemplateBody=template(resources))
+    faults.add(Fault(kind="cloudformation update", target="faulty/One"))
+    changed = {**resources, "One": any_queue(QueueName="one", DelaySeconds=1)}
+    stacks.update_stack(StackName="faulty", TemplateBody=template(changed))
+    assert status(stacks, "faulty") == "UPDATE_ROLLBACK_COMPLETE"
+    faults.add(Fault(kind="cloudformation delete", target="faulty/*"))
+    stacks.delete_stack(StackName="faulty")
+    assert status(stacks, "faulty") == "DELETE_FAILED"
+    assert "one" in queue_names()
+    stacks.delete_stack(StackName="faulty")
+    assert not {"one", "two"} & set(queue_names())

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 import settings
 from deployment import __main__ as command
 from deployment import buckets, cli, left, place, refusals, stacks
-from deployment.errors import DeletionError, DeletionRefusedError, explained
+from deployment.errors import RefusedError, StoppedError, explained
 from deployment.hindrances import PAUSES, Hindrance, Patience, hindrance
 from deployment.inventory import Inventory
 from deployment.left import Left
@@ -113,7 +113,7 @@ def test_service_s_name_is_ours_by_a_part_of_it(path: str, ours: bool) -> None:
 
 @pytest.mark.parametrize("profile", ["", "Sandbox", "sand/box", "*"])
 def test_profile_that_can_be_none_is_refused_with_its_value(profile: str) -> None:
-    with pytest.raises(DeletionRefusedError, match="cannot be a profile; allowed: lower-case"):
+    with pytest.raises(RefusedError, match="cannot be a profile; allowed: lower-case"):
         Names(profile=profile)
 
 
@@ -211,7 +211,7 @@ def test_hindrance_is_what_has_to_be_waited_for(failures: list[Failure], kind: H
 def test_patience_ends_and_says_why(site: Place, failure: Failure) -> None:
     waited: list[float] = []
     patience = Patience(place=site, stack_name="mlref-sandbox-base", tell=silent, pause=waited.append)
-    with pytest.raises(DeletionError, match=rf"could not be deleted: {failure.logical_id}: .*fix: .*again"):
+    with pytest.raises(StoppedError, match=rf"could not be deleted: {failure.logical_id}: .*fix: .*again"):
         while True:
             patience.wait([failure], [])
     assert tuple(waited) == PAUSES[hindrance([failure])]
@@ -271,7 +271,7 @@ def test_object_that_may_not_be_deleted_stops_with_its_reason(site: Place) -> No
         Bucket=BUCKET, Key="a", Body=b"x", ObjectLockMode="GOVERNANCE", ObjectLockRetainUntilDate=until
     )
     with pytest.raises(
-        DeletionError, match=r"1 of 1 objects of .* could not be deleted, the first 'a': AccessD"
+        StoppedError, match=r"1 of 1 objects of .* could not be deleted, the first 'a': AccessD"
     ):
         buckets.empty(site, BUCKET, silent)
 
@@ -309,7 +309,7 @@ def test_locked_bucket_is_refused_unless_it_is_empty_or_stays(site: Place) -> No
     refusals.refuse_locked(site, inventory(is_kept=False))
     s3.put_object(Bucket=BUCKET, Key="a", Body=b"x")
     refusals.refuse_locked(site, inventory(is_kept=True))
-    with pytest.raises(DeletionRefusedError, match=r"is locked \(governance, 400 days\).*keep_on_destroy"):
+    with pytest.raises(RefusedError, match=r"is locked \(governance, 400 days\).*keep_on_destroy"):
         refusals.refuse_locked(site, inventory(is_kept=False))
 
 
@@ -384,7 +384,7 @@ def test_job_that_does_not_stop_ends_the_wait() -> None:
             raise ClientError(error, "StopTrainingJob")
 
     waited: list[float] = []
-    with pytest.raises(DeletionError, match="a training job did not come to rest in 60 minutes"):
+    with pytest.raises(StoppedError, match="a training job did not come to rest in 60 minutes"):
         any_rest(Stubborn("mlref-sandbox-r1-train"), waited.append).stop_jobs([])
     assert sum(waited) == 3_600
 
@@ -400,9 +400,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("typed", ["", "y\n", "production\n"])
 def test_another_word_than_the_profile_is_no_yes(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(typed))
-    with pytest.raises(
-        DeletionRefusedError, match=f"not confirmed: got {typed.strip()!r}, allowed: 'sandbox'"
-    ):
+    with pytest.raises(RefusedError, match=f"not confirmed: got {typed.strip()!r}, allowed: 'sandbox'"):
         refusals.confirm("sandbox", is_given=False)
 
 
@@ -413,7 +411,7 @@ def test_profile_s_name_is_the_yes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_terminal_the_command_with_the_yes_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("sandbox\n"))
-    with pytest.raises(DeletionRefusedError, match="deployment destroy --profile sandbox --yes"):
+    with pytest.raises(RefusedError, match="deployment destroy --profile sandbox --yes"):
         refusals.confirm("sandbox", is_given=False)
     refusals.confirm("sandbox", is_given=True)
 
@@ -469,21 +467,17 @@ def test_region_is_the_same_for_boto3_and_the_cli(site: Place, monkeypatch: pyte
 
 
 def test_profile_that_was_never_here_is_refused_with_those_that_are(site: Place) -> None:
-    with pytest.raises(
-        DeletionRefusedError, match=r"no stack mlref-sandbx-\* in us-east-1.*there: sandbox;.*AWS_R"
-    ):
+    with pytest.raises(RefusedError, match=r"no stack mlref-sandbx-\* in us-east-1.*there: sandbox;.*AWS_R"):
         refusals.refuse_unknown(site, Names(profile="sandbx"), ["mlref-sandbox-base", "CDKToolkit"])
 
 
 def test_assembly_of_another_profile_is_refused(tmp_path: Path, site: Place) -> None:
-    with pytest.raises(DeletionRefusedError, match=r"is no cloud assembly"):
+    with pytest.raises(RefusedError, match=r"is no cloud assembly"):
         cli.cdk(site, tmp_path, ["mlref-sandbox-base"], silent)
     stack = '{"type": "aws:cloudformation:stack", "properties": {"stackName": "mlref-production-base"}}'
     (tmp_path / "manifest.json").write_text(f'{{"artifacts": {{"Base": {stack}}}}}', encoding="utf-8")
     assert cli.stack_ids(tmp_path) == {"mlref-production-base": "Base"}
-    with pytest.raises(
-        DeletionRefusedError, match=r"has no stack mlref-sandbox-base; got mlref-production-base"
-    ):
+    with pytest.raises(RefusedError, match=r"has no stack mlref-sandbox-base; got mlref-production-base"):
         cli.cdk(site, tmp_path, ["mlref-sandbox-base"], silent)
 
 

@@ -1,0 +1,84 @@
+"""A synthesised cloud assembly as a deployment reads it: which stacks, in which order, what is in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployment.errors import RefusedError
+from deployment.names import Names
+
+STACK = "aws:cloudformation:stack"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A stack as it is to be."""
+
+    name: str
+    id: str  # what the CDK CLI selects by
+    template: Mapping[str, Any]
+    bootstrap: int  # the oldest version of the bootstrap that serves it
+    bootstrap_parameter: str
+
+    @property
+    def resources(self) -> Mapping[str, Any]:
+        """By logical id, but for what the CDK notes down for itself."""
+        found: Mapping[str, Any] = self.template["Resources"]
+        return {name: body for name, body in found.items() if body["Type"] != "AWS::CDK::Metadata"}
+
+
+def wanted(folder: Path, names: Names) -> list[Wanted]:
+    """Each stack after those that it depends on; refuses what is no assembly of this profile."""
+    artifacts = artifacts_of(folder)
+    found = [_wanted(folder, each, artifacts[each]) for each in ordered(artifacts)]
+    strange = [stack.name for stack in found if not names.begins(stack.name)]
+    if strange or not found:
+        raise RefusedError(
+            f"{folder} is not of profile {names.profile}: got {strange[0] if strange else 'no stack'}, "
+            f"allowed: stacks named {names.prefix}-*; fix: give the profile that it was synthesised for, "
+            "or no --app"
+        )
+    return found
+
+
+def artifacts_of(folder: Path) -> dict[str, Any]:
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        raise RefusedError(
+            f"{folder} is no cloud assembly: it has no manifest.json; allowed: what `cdk synth` wrote"
+        )
+    found: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))["artifacts"]
+    return found
+
+
+def ordered(artifacts: Mapping[str, Any]) -> list[str]:
+    """The stacks, each after its dependencies; of those that do not need each other, as they are written."""
+    done: list[str] = []
+
+    def visit(name: str, path: tuple[str, ...]) -> Iterator[str]:
+        if name in path:
+            raise RefusedError(f"the stacks depend on each other in a circle: {' -> '.join((*path, name))}")
+        if name in done or name not in artifacts:
+            return
+        for need in artifacts[name].get("dependencies", []):
+            yield from visit(need, (*path, name))
+        done.append(name)
+        yield name
+
+    return [n for name in artifacts for n in visit(name, ()) if artifacts[n]["type"] == STACK]
+
+
+def _wanted(folder: Path, identifier: str, artifact: Mapping[str, Any]) -> Wanted:
+    properties = artifact["properties"]
+    template = json.loads((folder / properties["templateFile"]).read_text(encoding="utf-8"))
+    return Wanted(
+        name=properties.get("stackName", identifier),
+        id=identifier,
+        template=template,
+        bootstrap=int(properties.get("requiresBootstrapStackVersion", 0)),
+        bootstrap_parameter=properties.get("bootstrapStackVersionSsmParameter", ""),
+    )

@@ -1,0 +1,89 @@
+"""The command that deploys: what is looked at first, the question, the stacks, what to do next."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployment import assembly, bootstrapped, cli, next_steps, place, refusals, roles, stacks, taken
+from deployment.assembly import Wanted
+from deployment.conditions import NEVER_MADE, Conditions
+from deployment.deploy import Deployment
+from deployment.names import Names, names_for, profiles_of
+from deployment.place import Place
+
+# Each looks at the account before anything is made, and raises RefusedError with the command that mends it.
+# Cheap ones first; one more check is one more entry.
+Check = Callable[[Place, Sequence[Wanted]], None]
+CHECKS: tuple[Check, ...] = (bootstrapped.refuse_unprepared, taken.refuse_taken)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """One `deploy`. `folder` is for what lasts as long as the command."""
+
+    options: argparse.Namespace
+    folder: Path
+    tell: Callable[[str], None]
+    pause: Callable[[float], None]
+    make_cdk: cli.Make
+    clock: Callable[[], float] = time.monotonic
+
+    def prepared(self) -> Deployment:
+        """Everything that can be refused, and the question."""
+        site = place.here()
+        self.tell(f"account {site.account}, Region {site.region}, as {site.caller}")
+        refusals.refuse_elsewhere(site, self.options.account, self.options.region)
+        every = stacks.all_names(site)
+        names = names_for(self.options.profile, every)
+        source = self.options.app or self._synthesised(site, names)
+        wanted = assembly.wanted(source, names)
+        conditions = Conditions(
+            place=site, names=names, tell=self.tell, pause=self.pause, reopens=self.options.reopen
+        )
+        conditions.come_to_rest()
+        conditions.refuse_hopeless()
+        for check in CHECKS:
+            check(site, wanted)
+        self._summary(site, wanted)
+        if not stacks.present(site, names):
+            others = [profile for profile in profiles_of(every) if profile != names.profile]
+            is_given = self.options.yes or bool(self.options.account)
+            refusals.confirm_first(site, names.profile, others, is_given=is_given)
+        return Deployment(
+            place=site,
+            names=names,
+            cdk=self.make_cdk(site, source.resolve(), [stack.name for stack in wanted], self.tell),
+            wanted=wanted,
+            conditions=conditions,
+            tell=self.tell,
+            pause=self.pause,
+            clock=self.clock,
+        )
+
+    def report(self, done: Deployment) -> None:
+        for line in next_steps.told(done.names, next_steps.outputs(done.place, done.wanted)):
+            self.tell(line)
+
+    def _synthesised(self, site: Place, names: Names) -> Path:
+        self.tell("synthesises the templates, and checks them")
+        return cli.synthesised(site, names.profile, self.folder / "cdk.out", is_checked=True)
+
+    def _summary(self, site: Place, wanted: Sequence[Wanted]) -> None:
+        self.tell("stacks, in the order of deployment:")
+        for stack in wanted:
+            self.tell(f"  {stack.name}: {len(stack.resources)} resources, {_work(site, stack)}")
+        for line in roles.missing(site, wanted):
+            self.tell(line)
+
+
+def _work(site: Place, wanted: Wanted) -> str:
+    stack = stacks.find(site, wanted.name)
+    if stack is None or stack.status == "REVIEW_IN_PROGRESS":
+        return "to be made"
+    if stack.status in NEVER_MADE:
+        return f"to be made again ({stack.status})"
+    return f"there ({stack.status}): changed where the template is another"
