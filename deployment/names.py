@@ -13,7 +13,8 @@ PROJECT = "mlref"
 # and a wrong order does no harm, since CloudFormation refuses to delete a stack whose exports are in use.
 # Optional ones come first: no other stack needs them.
 MODULES = ("delivery",)
-GROUPS = (*MODULES, "operations", "model", "data", "base")
+CORE = ("operations", "model", "data", "base")
+GROUPS = (*MODULES, *CORE)
 _STACK = re.compile(rf"({PROJECT}-(.+))-({'|'.join(GROUPS)})")
 _PROFILE = re.compile(r"[a-z][a-z0-9-]*")
 

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import cli, inventory, place, stacks
 from deployment.errors import AGAIN, explained
-from deployment.names import GROUPS, Names, names_for
+from deployment.names import CORE, Names, names_for
 from deployment.place import Place
 from deployment.stacks import Resource, Stack
 
@@ -88,13 +88,13 @@ def _site(profile: str) -> Site:
     tell(f"account {here.account}, Region {here.region}, as {here.caller}")
     names = names_for(profile, stacks.all_names(here))
     found = {stack.name: stack for stack in stacks.present(here, names)}
-    if missing := [names.stack(group) for group in GROUPS if names.stack(group) not in found]:
+    if missing := [names.stack(group) for group in CORE if names.stack(group) not in found]:
         raise PauseRefusedError(
             f"{names.prefix} is not deployed here: there is no stack {', '.join(missing)}; "
             f"fix: make deploy PROFILE={profile}, or the Region and credentials that it was deployed with"
         )
     _refuse_unsettled(list(found.values()))
-    resources = {group: stacks.resources(here, found[names.stack(group)]) for group in GROUPS}
+    resources = {group: stacks.resources(here, found[names.stack(group)]) for group in CORE}
     return Site(place=here, names=names, resources=resources)
 
 
