@@ -108,6 +108,7 @@ def audited(production: Assembly, sandbox: Assembly) -> dict[str, Templates]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The embedded account's tests come last: once it has run in a process, moto is patched there for good,
-    and the tests that use moto bare must have had their turn. `make test` hands files out in this order.
+    and the tests that use moto bare must have had their turn. `make test` hands files out in this order; the
+    longest goes before the others of its kind, or one worker would be alone with it at the end.
     """
-    items.sort(key=lambda item: "sandbox" in item.path.parent.parts[-1:])
+    items.sort(key=lambda item: ("sandbox" in item.path.parent.parts[-1:], item.path.stem != "test_story"))
