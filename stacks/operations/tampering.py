@@ -21,6 +21,7 @@ OF_THE_TRAIL = ["DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"
 OF_KEYS = ["CreateGrant", "DisableKey", "DisableKeyRotation", "PutKeyPolicy", "ScheduleKeyDeletion"]
 OF_BUCKETS = [
     "DeleteBucketEncryption",
+    "DeleteBucketLifecycle",
     "DeleteBucketPolicy",
     "DeleteBucketPublicAccessBlock",
     "PutBucketEncryption",
@@ -48,9 +49,9 @@ class Tampering(Construct):
         super().__init__(scope, construct_id)
         self._topic_arn, self._dead_letters = alerts.topic.topic_arn, dead_letters
         trail = f"{settings.prefix}-trail"
-        self._rule(
-            "Trail", "cloudtrail", OF_THE_TRAIL, {"name": [trail, arn("cloudtrail", f"trail/{trail}")]}
-        )
+        names = [trail, arn("cloudtrail", f"trail/{trail}")]
+        # PutEventSelectors says trailName, the others name.
+        self._rule("Trail", "cloudtrail", OF_THE_TRAIL, {"$or": [{"name": names}, {"trailName": names}]})
         ours = [name for key in keys.all for name in (key.key_arn, key.key_id)]
         # Services ask for grants all the time; people have no reason to.
         of_people = {"userIdentity": {"invokedBy": [{"exists": False}]}}

@@ -128,6 +128,7 @@ def call(service: str, name: str, about: dict[str, Any], source: str = "198.51.1
     ("kind", "event", "rings"),
     [
         ("Trail", call("cloudtrail", "StopLogging", {"name": "mlref-sandbox-trail"}), True),
+        ("Trail", call("cloudtrail", "PutEventSelectors", {"trailName": "mlref-sandbox-trail"}), True),
         ("Trail", call("cloudtrail", "StopLogging", {"name": "another-trail"}), False),
         ("Trail", call("cloudtrail", "GetTrail", {"name": "mlref-sandbox-trail"}), False),
         ("Buckets", call("s3", "PutBucketPolicy", {"bucketName": "mlref-sandbox-data-raw-1"}), True),
