@@ -162,9 +162,10 @@ def tokens_join_across_rotations(evidence: Evidence) -> Claim:
     """A rotation that changed a key would give the same person a second token."""
     told = evidence["privacy"]
     wrong = [
-        f"{each['table']}.{each['column']}: {each['identifiers']} identifiers, {each['tokens']} tokens"
+        f"{each['table']}.{each['column']}: {each['identifiers']} identifiers, {each['tokens']} tokens, "
+        f"{each['clear']} rows in the clear"
         for each in told["tokens"]
-        if each["tokens"] != each["identifiers"]
+        if each["tokens"] != each["identifiers"] or each["clear"]
     ]
     count = len(told["rotations"])
     return Claim(

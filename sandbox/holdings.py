@@ -52,7 +52,7 @@ class Search:
 
     def __init__(self, needles: Needles, allowed: Iterable[str]) -> None:
         self._needles, self._allowed = needles, tuple(allowed)
-        self._seen: set[int] = set()  # objects: one is held once, whoever refers to it
+        self._seen: dict[int, Any] = {}  # one is held once; kept alive, so that no other takes its id
         self._told: set[tuple[str, int]] = (
             set()
         )  # texts, by where they may be: a copy elsewhere is another one
@@ -136,7 +136,7 @@ class Search:
             parts = _parts(value)
             if parts is None or id(value) in self._seen:
                 continue
-            self._seen.add(id(value))
+            self._seen[id(value)] = value
             waiting += [(f"{place}/{name}"[:300], part) for name, part in parts]
 
 

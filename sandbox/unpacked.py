@@ -66,7 +66,7 @@ def _archived(content: bytes) -> Iterator[bytes]:
 
 
 def _columns(content: bytes) -> Iterator[bytes]:
-    """Names and different values of the columns that hold text."""
+    """Names and different values of the columns, numbers and times as text."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
     from pyarrow import types
@@ -78,7 +78,9 @@ def _columns(content: bytes) -> Iterator[bytes]:
         if types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind):
             values = (value for value in pc.unique(column).to_pylist() if value is not None)
             yield b"\n".join(v if isinstance(v, bytes) else v.encode() for v in values)
-        elif types.is_nested(kind):
+        elif not types.is_nested(kind):
+            yield "\n".join(str(v) for v in pc.unique(column).to_pylist() if v is not None).encode()
+        else:
             raise ValueError(f"column {name} is nested: nobody looks into that")
 
 

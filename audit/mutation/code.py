@@ -199,6 +199,8 @@ def _killer(mutant: CodeMutant) -> str:
         before: judging.Baseline = _STATE["before"][profile]
         try:
             documents = synthesise(profile, _STATE["root"] / mutant.file, mutant.source)
+        except (OSError, MemoryError):
+            raise  # of this machine: nothing is said of the mutant
         except Exception as error:  # whatever the constructors refuse it with
             return f"does not build: {type(error).__name__}"
         changed = {

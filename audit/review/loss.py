@@ -145,18 +145,24 @@ def _policies(one: Pair, old: Resource, new: Resource) -> Iterator[tuple[Change,
 
 def _numbers(one: Pair, new: Resource) -> Iterator[tuple[Change, tuple[str, ...]]]:
     for place, missing, unit in NUMBERS.get(new.type, ()):
-        before, after = (_number(at(side, *place), missing) for side in (one.properties, new.properties))
-        if after < before:
+        written = [at(side, *place) for side in (one.properties, new.properties)]
+        before, after = (_number(value, missing) for value in written)
+        if before is None or after is None:
+            if written[0] != written[1]:
+                what = f"{'.'.join(place)} changes to or from what is not known here"
+                yield _change(one, what, "if it falls, what is older is deleted", place[0]), place[:1]
+        elif after < before:
             what = f"{'.'.join(place)} falls from {_said(before, unit)} to {_said(after, unit)}"
             why = _WAITS if new.type == "AWS::KMS::Key" else "what is older is deleted"
             yield _change(one, what, why, place[0]), place[:1]
 
 
-def _number(value: Any, missing: float) -> float:
+def _number(value: Any, missing: float) -> float | None:
+    """None for what a parameter or an intrinsic function will say."""
     try:
         return missing if value is None else float(value)
     except (TypeError, ValueError):
-        return missing  # a parameter's value is not known here
+        return None
 
 
 def _said(number: float, unit: str) -> str:
@@ -204,6 +210,7 @@ def _rules(properties: Mapping[str, Any]) -> dict[tuple[str, str, str], float]:
             continue
         for what, place in _AGES.items():
             days = _number(at(rule, *place), FOREVER)
+            days = 0 if days is None else days  # a parameter's: at the worst at once
             key = (str(rule.get("Prefix", "")), shown(rule.get("TagFilters")), what)
             if days < found.get(key, FOREVER):
                 found[key] = days

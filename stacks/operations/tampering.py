@@ -18,8 +18,9 @@ from settings import Settings
 from stacks.operations.alerts import Alerts
 
 OF_THE_TRAIL = ["DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"]
-OF_KEYS = ["CreateGrant", "DisableKey", "DisableKeyRotation", "PutKeyPolicy", "ScheduleKeyDeletion"]
+OF_KEYS = ["DisableKey", "DisableKeyRotation", "PutKeyPolicy", "ScheduleKeyDeletion"]
 OF_BUCKETS = [
+    "DeleteBucket",
     "DeleteBucketEncryption",
     "DeleteBucketLifecycle",
     "DeleteBucketPolicy",
@@ -29,6 +30,7 @@ OF_BUCKETS = [
     "PutBucketLogging",
     "PutBucketPolicy",
     "PutBucketPublicAccessBlock",
+    "PutBucketReplication",
     "PutBucketVersioning",
 ]
 
@@ -55,7 +57,8 @@ class Tampering(Construct):
         ours = [name for key in keys.all for name in (key.key_arn, key.key_id)]
         # Services ask for grants all the time; people have no reason to.
         of_people = {"userIdentity": {"invokedBy": [{"exists": False}]}}
-        self._rule("Keys", "kms", OF_KEYS, {"keyId": ours}, **of_people)
+        self._rule("Grants", "kms", ["CreateGrant"], {"keyId": ours}, **of_people)
+        self._rule("Keys", "kms", OF_KEYS, {"keyId": ours})
         self._rule("Buckets", "s3", OF_BUCKETS, {"bucketName": [{"prefix": f"{settings.prefix}-"}]})
 
     def _rule(

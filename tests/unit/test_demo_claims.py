@@ -39,7 +39,7 @@ def good() -> dict[str, Any]:
         "failures": [],
         "privacy": {
             "rotations": ["1", "2"],
-            "tokens": [{"table": "events", "column": "person", "identifiers": 5, "tokens": 5}],
+            "tokens": [{"table": "events", "column": "person", "identifiers": 5, "tokens": 5, "clear": 0}],
             "anonymity": [
                 {
                     "table": "people",
@@ -191,6 +191,11 @@ def put(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
         ),
         pytest.param(
             claims.tokens_join_across_rotations, put("privacy", "tokens", value=[]), id="no identifier at all"
+        ),
+        pytest.param(
+            claims.tokens_join_across_rotations,
+            put("privacy", "tokens", 0, "clear", value=1),
+            id="somebody is in the clear",
         ),
         pytest.param(
             claims.nobody_is_one_of_few,
