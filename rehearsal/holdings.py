@@ -49,6 +49,7 @@ _WITH_PARAMETERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("iam", "ListPolicies", {"Scope": "Local"}),
 )
 _refused: set[tuple[str, str]] = set()  # operations that moto does not have
+_answered: set[tuple[str, str]] = set()  # those that have answered in this process
 
 
 def held() -> set[str]:
@@ -107,8 +108,11 @@ def _asked(service: str, operation: str, parameters: dict[str, Any]) -> Iterator
     except (BotoCoreError, ClientError) as error:
         if _is_absent(error):
             return
+        if (service, operation) in _answered:
+            raise  # it listed before: "nothing" would be a guess
         _refused.add((service, operation))
         return
+    _answered.add((service, operation))
     for page in pages:
         for value in page.values():
             yield from value if isinstance(value, list) else []
