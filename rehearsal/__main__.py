@@ -59,7 +59,7 @@ def _all(assembly: Path, planned: Sequence[State], jobs: int) -> list[Outcome]:
 
 def page(outcomes: Sequence[Outcome], command: str, seconds: float) -> str:
     passed = sum(not outcome.failure for outcome in outcomes)
-    listings = min(outcome.listings for outcome in outcomes)
+    listings = min((outcome.listings for outcome in outcomes if not outcome.failure), default=0)
     lines = [
         "# Deploying and deleting, rehearsed",
         "",
