@@ -2,18 +2,16 @@
 
 from typing import Any
 
+from contracts import candidates, evaluation, preparation, tuning
 from contracts.errors import ContractError, one_of, only_keys
 
 PROBLEMS = {"binary", "regression"}
-ENCODINGS = {"numeric": {"passthrough"}, "categorical": {"one_hot", "ordinal", "target"}}
-IMPUTATIONS = {
-    "numeric": {"none", "median", "mean", "mode", "constant"},
-    "categorical": {"none", "mode", "constant"},
-}
 OPERATORS = {"<", "<=", ">", ">=", "==", "in"}
 SECTIONS = {
     "problem", "features", "leak_columns", "rule_baseline", "split", "threshold", "hyperparameters", "gate",
 }  # fmt: skip
+# What a contract may leave out; the compiled one always has it.
+OPTIONAL = {"preparation", "candidates", "tuning", "evaluation"}
 # name: (lowest, highest, whole number)
 NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
     "split": {
@@ -39,54 +37,32 @@ NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
 def compile_model(section: Any, features: dict[str, Any]) -> dict[str, Any]:
     """The model section, checked against the feature table."""
     place = "customProperties.model"
-    only_keys(place, section, required=SECTIONS)
+    only_keys(place, section, required=SECTIONS, optional=OPTIONAL)
     one_of(f"{place}.problem", section["problem"], PROBLEMS, "say what kind of label it is")
     if not section["features"]:
         raise ContractError(
             f"{place}.features", {}, ", ".join(features["columns"]), "name at least one feature"
         )
     for name, entry in section["features"].items():
-        _feature(f"{place}.features", name, entry, features["columns"])
+        preparation.check_feature(f"{place}.features", name, entry, features["columns"])
     _rule(f"{place}.rule_baseline", section["rule_baseline"], section)
     for part in ("split", "threshold", "gate"):
         _numbers(f"{place}.{part}", section[part], NUMBERS[part])
     for name, value in section["hyperparameters"].items():
         if not isinstance(value, int | float | str) or isinstance(value, bool):
             raise ContractError(f"{place}.hyperparameters.{name}", value, "a number or text", "correct it")
-    return {key: section[key] for key in sorted(SECTIONS)}
+    compiled = {key: section[key] for key in sorted(SECTIONS)}
+    compiled["preparation"] = preparation.compile_preparation(section.get("preparation"), section["features"])
+    compiled["candidates"] = candidates.compile_candidates(section.get("candidates"), section)
+    compiled["tuning"] = tuning.compile_tuning(section.get("tuning"), compiled["candidates"])
+    compiled["evaluation"] = evaluation.compile_evaluation(section.get("evaluation"), section["features"])
+    return compiled
 
 
 def compile_monitor(section: Any) -> dict[str, Any]:
     """The limits of monitoring."""
     _numbers("customProperties.monitor", section, NUMBERS["monitor"])
     return dict(section)
-
-
-def _feature(place: str, name: str, entry: Any, columns: dict[str, str]) -> None:
-    one_of(place, name, columns, "name a column of the feature table")
-    place = f"{place}.{name}"
-    only_keys(place, entry, required={"kind", "encoding", "imputation"}, optional={"value"})
-    one_of(f"{place}.kind", entry["kind"], ENCODINGS, "say what it is")
-    one_of(
-        f"{place}.encoding",
-        entry["encoding"],
-        ENCODINGS[entry["kind"]],
-        f"encodings of {entry['kind']} features",
-    )
-    one_of(
-        f"{place}.imputation",
-        entry["imputation"],
-        IMPUTATIONS[entry["kind"]],
-        f"ways to fill {entry['kind']} features",
-    )
-    if (entry["kind"] == "numeric") != (columns[name] == "double"):
-        raise ContractError(
-            f"{place}.kind", entry["kind"], f"what fits {columns[name]}", "correct kind or type"
-        )
-    if (entry["imputation"] == "constant") != ("value" in entry):
-        raise ContractError(
-            place, sorted(entry), "a value with imputation constant, and only then", "correct it"
-        )
 
 
 def _rule(place: str, rule: Any, section: dict[str, Any]) -> None:

@@ -32,5 +32,5 @@ def build_wheel(
 def _sources(folder: Path) -> list[str]:
     scripts = [path for path in folder.glob("*.py") if path.name not in NOT_SHIPPED]
     return sorted(
-        str(path) for path in [*scripts, *folder.glob("tabular/*.py"), *folder.glob("contract.json")]
+        str(path) for path in [*scripts, *folder.glob("tabular/**/*.py"), *folder.glob("contract.json")]
     )

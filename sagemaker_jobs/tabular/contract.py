@@ -1,7 +1,7 @@
 """The part of the compiled contract that training, serving and monitoring need, with types."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,10 @@ class ModelContract:
     costs: Mapping[str, float]
     hyperparameters: Mapping[str, Any]
     gate: Mapping[str, Any]
+    preparation: Mapping[str, Any]
+    candidates: Sequence[Mapping[str, Any]]
+    tuning: Mapping[str, Any] | None
+    evaluation: Mapping[str, Any]
     monitor: Mapping[str, Any]
     compiled: Mapping[str, Any]
 
@@ -71,6 +75,10 @@ def parse(compiled: Mapping[str, Any]) -> ModelContract:
         costs=model.get("threshold") or {"cost_false_positive": 1, "cost_false_negative": 1},
         hyperparameters=model["hyperparameters"],
         gate=model["gate"],
+        preparation=model["preparation"],
+        candidates=model["candidates"],
+        tuning=model["tuning"],
+        evaluation=model["evaluation"],
         monitor=compiled["monitor"],
         compiled=compiled,
     )

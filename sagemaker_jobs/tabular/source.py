@@ -37,5 +37,5 @@ def files() -> dict[str, bytes]:
 
 
 def _is_source(name: str) -> bool:
-    in_package = name.startswith("tabular/") and name.endswith(".py") and name.count("/") == 1
+    in_package = name.startswith("tabular/") and name.endswith(".py") and "__pycache__" not in name
     return in_package or name in SCRIPTS or name in OTHERS
