@@ -106,13 +106,14 @@ def random_rows(agreed: contract.ModelContract) -> Frame:
 
 
 def save(folder: Path, agreed: contract.ModelContract, rows: Frame) -> Path:
-    prepared, matrix = preparation.fit(rows, agreed.features)
+    windows = split.Windows.of(WINDOWS)
+    prepared, fitted = preparation.training(split.training_rows(rows, windows), agreed)
     known = {"max_depth", "eta", "min_child_weight", "lambda", "max_bin", "seed"}
     given = {name: value for name, value in agreed.hyperparameters.items() if name in known}
     parameters = {"objective": boosting.OBJECTIVES[agreed.problem], "nthread": 1, **given}
-    booster = xgboost.train(parameters, xgboost.DMatrix(matrix, rows.label, nthread=1), ROUNDS)
+    booster = xgboost.train(parameters, xgboost.DMatrix(fitted.matrix, fitted.label, nthread=1), ROUNDS)
     content = models.booster_content(
-        agreed, prepared, split.Windows.of(WINDOWS), run_id="r1", threshold=0.3, algorithm="script"
+        agreed, prepared, windows, run_id="r1", threshold=0.3, algorithm="script"
     )
     (folder / "model.json").write_text(json.dumps(content))
     booster.save_model(folder / "booster.ubj")

@@ -52,7 +52,9 @@ def compile_model(section: Any, features: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(value, int | float | str) or isinstance(value, bool):
             raise ContractError(f"{place}.hyperparameters.{name}", value, "a number or text", "correct it")
     compiled = {key: section[key] for key in sorted(SECTIONS)}
-    compiled["preparation"] = preparation.compile_preparation(section.get("preparation"), section["features"])
+    compiled["preparation"] = preparation.compile_preparation(
+        section.get("preparation"), section["features"], section["problem"]
+    )
     compiled["candidates"] = candidates.compile_candidates(section.get("candidates"), section)
     compiled["tuning"] = tuning.compile_tuning(section.get("tuning"), compiled["candidates"])
     compiled["evaluation"] = evaluation.compile_evaluation(section.get("evaluation"), section["features"])

@@ -17,8 +17,13 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], root: Path) -> 
     minimum = int(agreed.split.get("minimum_train_rows", 1))
     split.require_rows(parts.train, minimum, "training", (windows.train_start, windows.train_end))
     split.require_rows(parts.validation, 1, "validation", (windows.train_end, windows.validation_end))
-    prepared, matrix = preparation.fit(parts.train, agreed.features)
-    write_csv(output / "train" / "train.csv", parts.train.label, matrix)
+    prepared, fitted = preparation.training(parts.train, agreed)
+    if (fitted.weight != 1).any():
+        raise preparation.PreparationError(
+            "imbalance weights reach no built-in algorithm, whose files have no column for them: choose "
+            "oversample, undersample or smote in the contract, or train with the script"
+        )
+    write_csv(output / "train" / "train.csv", fitted.label, fitted.matrix)
     write_csv(
         output / "validation" / "validation.csv", parts.validation.label, prepared.matrix(parts.validation)
     )

@@ -115,19 +115,21 @@ def run(agreed: contract.ModelContract, arguments: Mapping[str, Any], places: Pl
     parts = split.split(rows, windows)
     check_rows(agreed, parts, windows)
     if begun is None:
-        prepared, matrix = preparation.fit(parts.train, agreed.features)
+        prepared, fitted = preparation.training(parts.train, agreed)
     else:
-        prepared, matrix = begun.preparation, begun.preparation.matrix(parts.train)
+        prepared, fitted = begun.preparation, preparation.continued(begun.preparation, parts.train)
         rounds = begun.booster.num_boosted_rounds()
-        print(f"goes on from {begun.content['run_id']}: {rounds} rounds, {len(matrix)} new rows", flush=True)
-    data = xgboost.DMatrix(matrix, parts.train.label, nthread=nthread)
+        print(f"goes on from {begun.content['run_id']}: {rounds} rounds, {len(fitted)} new rows", flush=True)
+    data = xgboost.DMatrix(fitted.matrix, fitted.label, weight=fitted.weight, nthread=nthread)
     held = xgboost.DMatrix(prepared.matrix(parts.validation), parts.validation.label, nthread=nthread)
     settings = boosting_settings(agreed, arguments, nthread)
     # Of another window, other settings or corrected rows a checkpoint must not be continued.
-    content = float(np.nansum(matrix, dtype=np.float64))
+    content = float(np.nansum(fitted.matrix, dtype=np.float64) + fitted.weight @ fitted.label)
     base = begun.booster if begun is not None else None
     origin = hashlib.sha256(base.save_raw()).hexdigest() if base is not None else ""
-    mark = boosting.fingerprint(asdict(windows), dict(settings.parameters), matrix.shape, content, origin)
+    mark = boosting.fingerprint(
+        asdict(windows), dict(settings.parameters), fitted.matrix.shape, content, origin
+    )
     checkpoints = boosting.Checkpoints(places.checkpoints, mark)
     trained = boosting.train(data, held, settings, checkpoints, _report, base)
     check_against_rule(agreed, parts.validation, trained.history[trained.best_round])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tabular import contract
+from tabular import contract, split
 from tabular.frame import Frame, from_table
 
 WINDOWS = {
@@ -123,6 +123,17 @@ def any_table(rows_per_day: int = 25, problem: str = "binary", seed: int = 3, sh
 def any_frame(problem: str = "binary", **options: Any) -> Frame:
     kinds = {name: spec["kind"] for name, spec in any_contract(problem)["model"]["features"].items()}
     return from_table(any_table(problem=problem, **options), kinds)
+
+
+def training_rows(frame: Frame, start: str = "", end: str = "") -> split.TrainingRows:
+    """The labelled and unlabelled rows of [start, end), by default all, as a split would give them."""
+    windows = split.Windows(
+        train_start=start or "1900-01-01",
+        train_end=end or "2900-01-01",
+        validation_end="2900-01-02",
+        holdout_end="2900-01-03",
+    )
+    return split.training_rows(frame, windows)
 
 
 def agreed(compiled: Mapping[str, Any]) -> contract.ModelContract:

@@ -84,9 +84,9 @@ def from_table(table: pa.Table, kinds: Mapping[str, str]) -> Frame:
 
 
 def feature(values: pa.ChunkedArray, kind: str, name: str) -> np.ndarray:
-    """One stored column as floats (numeric) or text (categorical)."""
+    """One stored column as floats (numeric) or text (categorical and text)."""
     typed = _typed(values, kind, name)
-    return np.asarray(typed.to_pylist(), dtype=object) if kind == "categorical" else _floats(typed)
+    return np.asarray(typed.to_pylist(), dtype=object) if kind != "numeric" else _floats(typed)
 
 
 def _floats(values: pa.ChunkedArray) -> np.ndarray:
@@ -96,7 +96,7 @@ def _floats(values: pa.ChunkedArray) -> np.ndarray:
 def _typed(values: pa.ChunkedArray, kind: str, name: str) -> pa.ChunkedArray:
     """Months may store one column in different widths; text where a number belongs is refused."""
     is_text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
-    wants_text = kind == "categorical"
+    wants_text = kind != "numeric"
     if is_text != wants_text and not pa.types.is_null(values.type):
         wanted = "string" if wants_text else "double"
         raise FrameError(f"feature {name} is {kind} but stored as {values.type}: store it as {wanted}")

@@ -34,7 +34,7 @@ class Request:
 def parse(body: bytes | str, content_type: str | None, features: Mapping[str, str]) -> Request:
     """Checked records: `key` (text or None) and every feature as float, text or None.
 
-    features  the model's features in order, each numeric or categorical
+    features  the model's features in order, each numeric, categorical or text
     """
     base = (content_type or "application/json").split(";")[0].strip().lower()
     reader = READERS.get(base)
@@ -153,7 +153,7 @@ def _csv(body: bytes | str, features: Mapping[str, str]) -> Request:
 def _cell(text: str, kind: str, place: int, name: str) -> float | str | None:
     if text == "":
         return None
-    if kind == "categorical":
+    if kind != "numeric":
         return text
     try:
         value = float(text)

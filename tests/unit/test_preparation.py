@@ -6,29 +6,32 @@ import numpy as np
 import pytest
 from tabular import preparation
 from tabular.frame import Frame
+from tabular.split import TrainingRows
 
-from tests.any_model import any_contract, any_frame
+from tests.any_model import any_contract, any_frame, training_rows
 
 FEATURES = any_contract()["model"]["features"]
 
 
-def frame_of(label: list[float] | None = None, **columns: list) -> Frame:
+def frame_of(label: list[float] | None = None, **columns: list) -> TrainingRows:
     size = len(next(iter(columns.values())))
     typed = {
         name: np.array(values, dtype=object if any(isinstance(v, str) for v in values) else float)
         for name, values in columns.items()
     }
-    return Frame(
-        key=np.array([str(place) for place in range(size)], dtype=object),
-        date=np.full(size, "2024-01-01"),
-        label=np.array(label or [0.0] * size),
-        columns=typed,
+    return training_rows(
+        Frame(
+            key=np.array([str(place) for place in range(size)], dtype=object),
+            date=np.full(size, "2024-01-01"),
+            label=np.array(label or [0.0] * size),
+            columns=typed,
+        )
     )
 
 
 def test_a_single_row_gets_the_values_of_the_whole_column() -> None:
     frame = any_frame()
-    fitted, _ = preparation.fit(frame.between("2024-01-01", "2024-02-01"), FEATURES)
+    fitted, _ = preparation.fit(training_rows(frame, "2024-01-01", "2024-02-01"), FEATURES)
     restored = preparation.Preparation.from_json(json.loads(json.dumps(fitted.to_json())))
 
     matrix = fitted.matrix(frame)
@@ -107,7 +110,7 @@ def test_target_encoding_moves_rare_categories_to_the_overall_mean() -> None:
 
 def test_fitting_reads_training_rows_only() -> None:
     frame = any_frame()
-    train = frame.between("2024-01-01", "2024-03-01")
+    train = training_rows(frame, "2024-01-01", "2024-03-01")
     fitted, _ = preparation.fit(train, FEATURES)
     later = frame.between("2024-03-01", "2024-05-01")
     later.label[:] = 1.0

@@ -17,14 +17,14 @@ import xgboost
 from tabular import models, packaging, payload, preparation, rules, source, split
 from tabular.frame import Frame
 
-from tests.any_model import SMALL, WINDOWS, agreed, any_contract, any_frame, any_table
+from tests.any_model import SMALL, WINDOWS, agreed, any_contract, any_frame, any_table, training_rows
 
 LINES = "application/jsonlines"
 
 
 def save_booster(folder: Path, problem: str = "binary") -> Path:
     contract = agreed(any_contract(problem))
-    train = any_frame(problem).between(WINDOWS["train_start"], WINDOWS["train_end"])
+    train = training_rows(any_frame(problem), WINDOWS["train_start"], WINDOWS["train_end"])
     prepared, matrix = preparation.fit(train, contract.features)
     objective = "binary:logistic" if contract.is_binary else "reg:squarederror"
     parameters = {"objective": objective, "max_depth": SMALL["max_depth"], "nthread": 1}
