@@ -53,7 +53,7 @@ def power_alone(rows: Frame, kinds: Mapping[str, str], problem: str) -> dict[str
     """What each feature alone says of labels that it was not fitted on, 0 (nothing) to 1 (all).
 
     Its bins or categories take the mean label of the other folds. Classification: balanced accuracy, moved so
-    that guessing is 0; regression: the explained share of the variance, or the squared correlation.
+    that guessing is 0, or |2 AUC - 1|; regression: explained share of the variance, or squared correlation.
     """
     chosen = rows.take(np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(np.int64)))
     label = chosen.label
@@ -83,7 +83,8 @@ def _power(values: np.ndarray, kind: str, targets: np.ndarray) -> float:
         means = np.where(count > 0, total / np.maximum(count, 1), prior)
         guessed[inside] = means[codes[inside] + 1]
     if targets.shape[1] > 1:
-        return _balanced(guessed, targets)
+        ordered = _order(values, targets[:, 1]) if kind == "numeric" and targets.shape[1] == 2 else 0.0
+        return max(_balanced(guessed, targets), ordered)
     label = targets[:, 0]
     explained = 1 - float(((label - guessed[:, 0]) ** 2).mean() / label.var())
     return max(explained, _correlation(values, label) if kind == "numeric" else 0.0)
@@ -105,6 +106,16 @@ def _balanced(guessed: np.ndarray, targets: np.ndarray) -> float:
     recalls = [right[column == 1].mean() for column in targets.T]
     guess = 1 / len(recalls)
     return float((np.mean(recalls) - guess) / (1 - guess))
+
+
+def _order(values: np.ndarray, positive: np.ndarray) -> float:
+    """|2 AUC - 1| of the values themselves: of few rows, bins blur where one class ends."""
+    known = ~np.isnan(values)
+    rows, rest = values[known & (positive == 1)], np.sort(values[known & (positive == 0)])
+    if known.mean() < 0.5 or not len(rows) or not len(rest):
+        return 0.0
+    below = (np.searchsorted(rest, rows, "left") + np.searchsorted(rest, rows, "right")) / 2
+    return abs(2 * float(below.mean()) / len(rest) - 1)
 
 
 def _correlation(values: np.ndarray, label: np.ndarray) -> float:

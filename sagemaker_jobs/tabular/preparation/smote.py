@@ -6,7 +6,7 @@ the row's own fold: target encoding of the synthetic row then reads the label of
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,8 +36,8 @@ def synthetic(
         chosen = near[base, random.integers(near.shape[1], size=count)]
         between = random.random(count)
         columns = {
-            feature: _column(values, kinds[feature], members, near, base, chosen, between)
-            for feature, values in rows.columns.items()
+            feature: _column(rows.columns[feature], kind, members, near, base, chosen, between)
+            for feature, kind in kinds.items()
         }
         made = Frame(
             key=np.full(count, None, dtype=object),
@@ -47,7 +47,9 @@ def synthetic(
         )
         found.append((made, folds[members[base]]))
     frames = [frame for frame, _ in found]
-    return _joined(rows, frames), np.concatenate([np.empty(0, dtype=np.int64), *(fold for _, fold in found)])
+    return _joined(rows, frames, list(kinds)), np.concatenate(
+        [np.empty(0, dtype=np.int64), *(fold for _, fold in found)]
+    )
 
 
 def _space(rows: Frame, kinds: Mapping[str, str]) -> np.ndarray:
@@ -120,17 +122,11 @@ def _column(
     return np.where(np.isnan(moved), own, moved)
 
 
-def _joined(rows: Frame, frames: list[Frame]) -> Frame:
-    if not frames:
-        return Frame(
-            key=rows.key[:0],
-            date=rows.date[:0],
-            label=rows.label[:0],
-            columns={name: values[:0] for name, values in rows.columns.items()},
-        )
+def _joined(rows: Frame, frames: list[Frame], features: Sequence[str]) -> Frame:
+    parts = [rows.take(np.empty(0, dtype=np.int64)), *frames]
     return Frame(
-        key=np.concatenate([frame.key for frame in frames]),
-        date=np.concatenate([frame.date for frame in frames]),
-        label=np.concatenate([frame.label for frame in frames]),
-        columns={name: np.concatenate([frame.columns[name] for frame in frames]) for name in rows.columns},
+        key=np.concatenate([frame.key for frame in parts]),
+        date=np.concatenate([frame.date for frame in parts]),
+        label=np.concatenate([frame.label for frame in parts]),
+        columns={name: np.concatenate([frame.columns[name] for frame in parts]) for name in features},
     )
