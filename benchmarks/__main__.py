@@ -22,6 +22,7 @@ BENCHMARKS = (
     "transform",
     "endpoint",
     "predict",
+    "preparation",
     "authorisation",
     "stream",
     "etl",

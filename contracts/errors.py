@@ -1,6 +1,6 @@
 """The one error of a contract: where it stands, what was got, what is allowed, how to mend it."""
 
-from collections.abc import Set
+from collections.abc import Hashable, Set
 from typing import Any
 
 
@@ -14,7 +14,7 @@ class ContractError(ValueError):
 
 def one_of(place: str, got: Any, allowed: Any, fix: str) -> None:
     """Refuse a value that is not among the allowed ones."""
-    if got not in allowed:
+    if not isinstance(got, Hashable) or got not in allowed:
         raise ContractError(place, got, ", ".join(sorted(map(str, allowed))) or "nothing", fix)
 
 

@@ -90,7 +90,7 @@ def _neighbours(
                 "or choose oversample"
             )
         inside = members[places]
-        search = NearestNeighbors(n_neighbors=count + 1).fit(space[inside])
+        search = NearestNeighbors(n_neighbors=count + 1, algorithm="kd_tree").fit(space[inside])
         near = search.kneighbors(space[inside], return_distance=False)
         for place, line in zip(places, near, strict=True):
             # A row that equals others may not be its own first neighbour.
