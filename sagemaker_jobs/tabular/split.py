@@ -85,6 +85,11 @@ def _sealed(frame: Frame, window: tuple[str, str]) -> TrainingRows:
     )
 
 
+def _plain(frame: Frame) -> Frame:
+    """Rows to judge by, whatever they were cut from."""
+    return Frame(key=frame.key, date=frame.date, label=frame.label, columns=frame.columns)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """No key is in two parts."""
@@ -105,7 +110,7 @@ class Split:
 
 def split(frame: Frame, windows: Windows, *, labelled: bool = True) -> Split:
     """Labelled rows only, unless a problem without labels says otherwise."""
-    known = frame.labelled() if labelled else frame
+    known = _plain(frame.labelled() if labelled else frame)
     return Split(
         train=training_rows(known, windows),
         validation=known.between(windows.train_end, windows.validation_end),
@@ -125,7 +130,7 @@ def shuffled(frame: Frame, windows: Windows, seed: int = 7) -> Split:
     For showing how much better a model then looks (tabular.leakage), and for nothing else.
     """
     ordered = split(frame, windows)
-    known = frame.labelled().between(windows.train_start, windows.holdout_end)
+    known = _plain(frame.labelled().between(windows.train_start, windows.holdout_end))
     order = np.random.default_rng(seed).permutation(len(known))
     first, second = len(ordered.train), len(ordered.train) + len(ordered.validation)
     dealt = [np.sort(part) for part in (order[:first], order[first:second], order[second:])]
@@ -140,7 +145,7 @@ def shuffled(frame: Frame, windows: Windows, seed: int = 7) -> Split:
 @dataclass(frozen=True, kw_only=True)
 class Fold:
     train: TrainingRows
-    held: TrainingRows
+    held: Frame
 
 
 def folds(rows: TrainingRows, count: int) -> list[Fold]:
@@ -158,7 +163,7 @@ def folds(rows: TrainingRows, count: int) -> list[Fold]:
     found = []
     for start, end in zip(starts[1:], starts[2:], strict=False):
         held = rows.date >= start if end is None else (rows.date >= start) & (rows.date < end)
-        found.append(Fold(train=rows.take(rows.date < start), held=rows.take(held)))
+        found.append(Fold(train=rows.take(rows.date < start), held=_plain(rows.take(held))))
     return found
 
 

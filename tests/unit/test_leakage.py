@@ -181,6 +181,9 @@ def test_folds_never_train_on_a_later_day() -> None:
     assert len(found) == 4
     for fold in found:
         assert max(fold.train.date) < min(fold.held.date)
+        with pytest.raises(preparation.PreparationError, match="got Frame"):
+            preparation.fit(fold.held, FEATURES)
+        preparation.fit(fold.train, FEATURES)
     held = [key for fold in found for key in fold.held.key]
     assert len(held) == len(set(held)) == len(train) - len(found[0].train)
     with pytest.raises(split.SplitError, match="60 folds from 60 days of training rows, allowed are 1 to 59"):
