@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tabular import families, rules
+from tabular import families, recalibration, rules
 from tabular.contract import ModelContract
 from tabular.families.base import ArtefactError, Predictor
 from tabular.frame import Frame
@@ -62,10 +62,12 @@ class TrainedModel:
     preparation: Preparation
 
     def score(self, record: Mapping[str, Any]) -> float | list[float]:
-        return self.predictor.predict_row(self.preparation.row(record))
+        raw = self.predictor.predict_row(self.preparation.row(record))
+        return recalibration.applied(self.content, raw)
 
     def scores(self, frame: Frame) -> np.ndarray:
-        return self.predictor.predict(self.preparation.matrix(frame))
+        raw = self.predictor.predict(self.preparation.matrix(frame))
+        return np.asarray(recalibration.applied(self.content, raw))
 
     def contributions(self, frame: Frame) -> dict[str, np.ndarray] | None:
         """Exact part of each raw feature in the score of each row, (n,) or (n, K); None without a formula."""
