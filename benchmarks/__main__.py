@@ -23,6 +23,7 @@ BENCHMARKS = (
     "endpoint",
     "predict",
     "preparation",
+    "explore",
     "authorisation",
     "stream",
     "etl",
