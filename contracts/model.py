@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contracts import candidates, evaluation, preparation, tuning
+from contracts import candidates, evaluation, online, preparation, tuning
 from contracts.errors import ContractError, one_of, only_keys
 
 PROBLEMS = {"binary", "regression"}
@@ -11,7 +11,7 @@ SECTIONS = {
     "problem", "features", "leak_columns", "rule_baseline", "split", "threshold", "hyperparameters", "gate",
 }  # fmt: skip
 # What a contract may leave out; the compiled one always has it.
-OPTIONAL = {"preparation", "candidates", "tuning", "evaluation"}
+OPTIONAL = {"preparation", "candidates", "tuning", "evaluation", "online"}
 # name: (lowest, highest, whole number)
 NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
     "split": {
@@ -56,6 +56,7 @@ def compile_model(section: Any, features: dict[str, Any]) -> dict[str, Any]:
     compiled["candidates"] = candidates.compile_candidates(section.get("candidates"), section)
     compiled["tuning"] = tuning.compile_tuning(section.get("tuning"), compiled["candidates"])
     compiled["evaluation"] = evaluation.compile_evaluation(section.get("evaluation"), section["features"])
+    compiled["online"] = online.compile_online(section.get("online"))
     return compiled
 
 

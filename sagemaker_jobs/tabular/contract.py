@@ -30,6 +30,7 @@ class ModelContract:
     candidates: Sequence[Mapping[str, Any]]
     tuning: Mapping[str, Any] | None
     evaluation: Mapping[str, Any]
+    online: Mapping[str, float]
     monitor: Mapping[str, Any]
     compiled: Mapping[str, Any]
 
@@ -79,6 +80,7 @@ def parse(compiled: Mapping[str, Any]) -> ModelContract:
         candidates=model["candidates"],
         tuning=model["tuning"],
         evaluation=model["evaluation"],
+        online=model["online"],
         monitor=compiled["monitor"],
         compiled=compiled,
     )
