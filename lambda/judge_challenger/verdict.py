@@ -29,7 +29,7 @@ def rings(alarms: Mapping[str, str]) -> Verdict | None:
 
 
 def judge(report: Mapping[str, Any], deployed_at: datetime, minimum_labels: int, limit: float) -> Verdict:
-    """`limit`: of the calibration gap, beyond which a challenger is rolled back whatever its loss."""
+    """`limit`: by how much a challenger's calibration gap may be larger, however low its loss."""
     variants = report["variants"]
     challenger, champion = variants.get(CHALLENGER), variants.get(CHAMPION)
     if not challenger or not challenger["captured"] + challenger["refused"]:
@@ -51,9 +51,10 @@ def judge(report: Mapping[str, Any], deployed_at: datetime, minimum_labels: int,
             f"{bounds['challenger_requests']} requests of the challenger, {bounds['champion_requests']}"
         )
         return Verdict(verdict="wait", reason=f"{requests} of the champion: too few to say anything")
-    if (unbalanced := _off_balance(challenger, champion, limit)) is not None:
-        return Verdict(verdict="roll_back", reason=unbalanced)
-    return _compared(bounds)
+    found = _compared(bounds)
+    # Better on the whole and yet far off on average: what acts on the scores would act wrongly.
+    unbalanced = _off_balance(challenger, champion, limit) if found.verdict == "promote" else None
+    return found if unbalanced is None else Verdict(verdict="roll_back", reason=unbalanced)
 
 
 def _compared(bounds: Mapping[str, Any]) -> Verdict:
@@ -76,13 +77,12 @@ def _compared(bounds: Mapping[str, Any]) -> Verdict:
 
 
 def _off_balance(challenger: Mapping[str, Any], champion: Mapping[str, Any], limit: float) -> str | None:
-    """Better on the whole, yet far off on average: what acts on the scores would act wrongly."""
     gap, usual = challenger["calibration_gap"], champion["calibration_gap"]
-    if gap is None or usual is None or gap <= limit or gap <= usual:
+    if gap is None or usual is None or gap <= usual + limit:
         return None
     return (
         f"the challenger is off balance: its scores differ from the labels by {gap:.3g} on average, the "
-        f"champion's by {usual:.3g}, allowed are {limit:g}"
+        f"champion's by {usual:.3g}, allowed are {limit:g} more"
     )
 
 
