@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contracts import baseline, candidates, evaluation, preparation, tuning
+from contracts import baseline, candidates, evaluation, online, preparation, tuning
 from contracts.errors import ContractError, one_of, only_keys
 from contracts.hyperparameters import DEFAULT
 
@@ -11,7 +11,7 @@ SECTIONS = {
     "problem", "features", "leak_columns", "rule_baseline", "split", "threshold", "hyperparameters", "gate",
 }  # fmt: skip
 # What a contract may leave out; the compiled one always has it.
-OPTIONAL = {"preparation", "candidates", "tuning", "evaluation", "classes", "recommendation"}
+OPTIONAL = {"preparation", "candidates", "tuning", "evaluation", "online", "classes", "recommendation"}
 # name: (lowest, highest, whole number)
 NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
     "split": {
@@ -64,6 +64,7 @@ def compile_model(section: Any, features: dict[str, Any]) -> dict[str, Any]:
     compiled["evaluation"] = evaluation.compile_evaluation(
         section.get("evaluation"), section, features["columns"]
     )
+    compiled["online"] = online.compile_online(section.get("online"))
     return compiled
 
 

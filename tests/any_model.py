@@ -80,6 +80,12 @@ def any_contract(problem: str = "binary", **model: Any) -> dict[str, Any]:
             "candidates": [{"name": "boosted", "family": "xgboost", "hyperparameters": dict(SMALL)}],
             "tuning": None,
             "evaluation": {},
+            "online": {
+                "false_promotion": 0.05,
+                "false_roll_back": 0.05,
+                "margin": 0.05,
+                "planned_requests": 200,
+            },
         },
         "monitor": {"minimum_labels": 100, "quality_drop": 0.05, "calibration_gap": 0.05, "psi": 0.2},
         "quality": {},

@@ -25,8 +25,11 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if key is None:
         reason = f"no monitoring report saw the challenger yet, which was deployed at {event['deployed_at']}"
         return asdict(Verdict(verdict="wait", reason=reason))
-    minimum = int(contract()["monitor"]["minimum_labels"])
-    return asdict(judge(read_json(bucket, key), deployed_at, minimum)) | {"report": key}
+    limits = contract()["monitor"]
+    verdict = judge(
+        read_json(bucket, key), deployed_at, int(limits["minimum_labels"]), limits["calibration_gap"]
+    )
+    return asdict(verdict) | {"report": key}
 
 
 def newest_report(bucket: str, deployed_at: datetime) -> str | None:

@@ -28,7 +28,8 @@ def rings(alarms: Mapping[str, str]) -> Verdict | None:
     return Verdict(verdict="roll_back", reason=f"alarms ring beside the challenger: {', '.join(ringing)}")
 
 
-def judge(report: Mapping[str, Any], deployed_at: datetime, minimum_labels: int) -> Verdict:
+def judge(report: Mapping[str, Any], deployed_at: datetime, minimum_labels: int, limit: float) -> Verdict:
+    """`limit`: by how much a challenger's calibration gap may be larger, however low its loss."""
     variants = report["variants"]
     challenger, champion = variants.get(CHALLENGER), variants.get(CHAMPION)
     if not challenger or not challenger["captured"] + challenger["refused"]:
@@ -40,25 +41,49 @@ def judge(report: Mapping[str, Any], deployed_at: datetime, minimum_labels: int)
         return Verdict(verdict="roll_back", reason=refused)
     counts = {name: (variants.get(name) or {}).get("labelled", 0) for name in (CHAMPION, CHALLENGER)}
     few = [f"{count} of the {name}" for name, count in counts.items() if count < minimum_labels]
-    comparison = report["comparison"]
-    if few or comparison is None or comparison["low"] is None:
+    bounds = report["sequential"]
+    if few or bounds is None:
         got = " and ".join(few or ["no comparison"])
         reason = f"{got}: {minimum_labels} labelled answers of each are needed"
         return Verdict(verdict="wait", reason=reason)
-    return _compared(comparison)
+    if bounds["low"] is None:
+        requests = (
+            f"{bounds['challenger_requests']} requests of the challenger, {bounds['champion_requests']}"
+        )
+        return Verdict(verdict="wait", reason=f"{requests} of the champion: too few to say anything")
+    found = _compared(bounds)
+    # Better on the whole and yet far off on average: what acts on the scores would act wrongly.
+    unbalanced = _off_balance(challenger, champion, limit) if found.verdict == "promote" else None
+    return found if unbalanced is None else Verdict(verdict="roll_back", reason=unbalanced)
 
 
-def _compared(comparison: Mapping[str, Any]) -> Verdict:
-    gain = comparison["difference"]
+def _compared(bounds: Mapping[str, Any]) -> Verdict:
+    gain, margin = bounds["difference"], bounds["margin"]
     way = "lower" if gain > 0 else "higher"
-    interval = f"{comparison['confidence']:.0%} interval {comparison['low']:.4g} to {comparison['high']:.4g}"
     numbers = (
-        f"its live loss is {way} than the champion's by {abs(gain):.4g} (gain: {interval}, "
-        f"{comparison['challenger_rows']} and {comparison['champion_rows']} labelled answers)"
+        f"its live loss is {way} than the champion's {bounds['champion_loss']:.4g} by {abs(gain):.4g} "
+        f"(gain, at every look at once: above {bounds['low']:.4g} but for a chance of "
+        f"{bounds['false_promotion']:.0%}, below {bounds['high']:.4g} but for "
+        f"{bounds['false_roll_back']:.0%}; "
+        f"{bounds['challenger_rows']} and {bounds['champion_rows']} labelled answers in "
+        f"{bounds['challenger_requests']} and {bounds['champion_requests']} requests)"
     )
-    if comparison["high"] < 0:
-        return Verdict(verdict="roll_back", reason=f"the challenger is worse: {numbers}")
-    return Verdict(verdict="promote", reason=f"the challenger is not worse: {numbers}")
+    said = {
+        "roll_back": f"the challenger is worse: {numbers}",
+        "promote": f"the challenger is not worse by {margin:.0%} of the loss: {numbers}",
+        "wait": f"not decided yet, the margin is {margin:.0%} of the loss: {numbers}",
+    }
+    return Verdict(verdict=bounds["verdict"], reason=said[bounds["verdict"]])
+
+
+def _off_balance(challenger: Mapping[str, Any], champion: Mapping[str, Any], limit: float) -> str | None:
+    gap, usual = challenger["calibration_gap"], champion["calibration_gap"]
+    if gap is None or usual is None or gap <= usual + limit:
+        return None
+    return (
+        f"the challenger is off balance: its scores differ from the labels by {gap:.3g} on average, the "
+        f"champion's by {usual:.3g}, allowed are {limit:g} more"
+    )
 
 
 def _refuses_more(challenger: Mapping[str, Any], champion: Mapping[str, Any] | None) -> str | None:

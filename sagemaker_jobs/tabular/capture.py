@@ -33,6 +33,7 @@ class Row:
     time: str
     record: Mapping[str, Any]
     score: float
+    request: str  # which rows were sent, and answered by a variant, together
 
 
 @dataclass(kw_only=True)
@@ -72,7 +73,7 @@ def read(folder: Path, kinds: Mapping[str, str]) -> Captures:
                 continue
             captures.lines += 1
             try:
-                variant, rows = _read_line(line, path, kinds)
+                variant, rows = _read_line(line, path, number, kinds)
             except CaptureError as error:
                 captures.malformed += 1
                 if len(captures.examples) < EXAMPLES:
@@ -112,7 +113,7 @@ def _keep_latest(captures: Captures) -> None:
     captures.rows = without_key + list(latest.values())
 
 
-def _read_line(line: str, path: Path, kinds: Mapping[str, str]) -> tuple[str, list[Row]]:
+def _read_line(line: str, path: Path, number: int, kinds: Mapping[str, str]) -> tuple[str, list[Row]]:
     """The variant, and a row per record; none for a request that was refused."""
     try:
         content = json.loads(line)
@@ -134,11 +135,12 @@ def _read_line(line: str, path: Path, kinds: Mapping[str, str]) -> tuple[str, li
     time = str(metadata.get("inferenceTime", ""))
     # A client that sends one row without a key may name it in the request's inference id.
     fallback = metadata.get("inferenceId") if len(records) == 1 else None
+    request = str(metadata.get("eventId") or f"{path.name}:{number}")
     rows = []
     for record, (key, score) in zip(records, answers, strict=True):
         found = record["key"] or key or fallback
         named = None if found is None else str(found)
-        rows.append(Row(variant=variant, key=named, time=time, record=record, score=score))
+        rows.append(Row(variant=variant, key=named, time=time, record=record, score=score, request=request))
     return variant, rows
 
 

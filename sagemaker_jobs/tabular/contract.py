@@ -38,6 +38,7 @@ class ModelContract:
     candidates: Sequence[Mapping[str, Any]]
     tuning: Mapping[str, Any] | None
     evaluation: Mapping[str, Any]
+    online: Mapping[str, float]
     monitor: Mapping[str, Any]
     compiled: Mapping[str, Any]
     # Names of the classes of a multiclass label, which is their index; nothing for any other problem.
@@ -99,6 +100,7 @@ def parse(compiled: Mapping[str, Any]) -> ModelContract:
         candidates=model["candidates"],
         tuning=model["tuning"],
         evaluation=model["evaluation"],
+        online=model["online"],
         monitor=compiled["monitor"],
         compiled=compiled,
         classes=tuple(model.get("classes") or ()),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tabular import comparison, drift, metrics, statistics
+from tabular import comparison, drift, metrics, models, rules, sequential, statistics
 from tabular.capture import Captures, Row, to_frame
 from tabular.contract import ModelContract
 from tabular.frame import Frame
@@ -46,6 +46,7 @@ def report(
             for name, pair in scored.items()
         },
         "comparison": _comparison(contract, scored),
+        "sequential": _sequential(contract, by_variant, labels),
         "drift": drifted(contract, everything, all_scores, baseline),
         "data_quality": {"checked": constraints is not None, "violations": found},
         "baseline": {name: baseline[name] for name in ("run_id", "metrics", "rows")} if baseline else None,
@@ -145,3 +146,45 @@ def _comparison(
     if found is None:
         return None
     return found.to_json() | {f"{name}_rows": len(values) for name, values in losses.items()}
+
+
+def _sequential(
+    contract: ModelContract, by_variant: Mapping[str, list[Row]], labels: Mapping[str, float]
+) -> dict[str, Any] | None:
+    """The bounds on which a challenger is judged, from requests of the time in which both answered."""
+    challenger = by_variant.get(CHALLENGER)
+    if not challenger or not by_variant.get(CHAMPION):
+        return None
+    since = min(row.time for row in challenger)
+    champion = [row for row in by_variant[CHAMPION] if row.time >= since]
+    online = contract.online
+    levels = sequential.Levels(
+        false_promotion=online["false_promotion"],
+        false_roll_back=online["false_roll_back"],
+        planned=int(online["planned_requests"]),
+    )
+    found = sequential.bounds(
+        _losses(contract, champion, labels), _losses(contract, challenger, labels), levels
+    )
+    if found is None:
+        return None
+    return {
+        "verdict": sequential.decide(found, online["margin"]),
+        "since": since,
+        **online,
+        **found.to_json(),
+    }
+
+
+def _losses(contract: ModelContract, rows: list[Row], labels: Mapping[str, float]) -> sequential.Losses:
+    """With what no choice of a variant can change: the label, and the rule's loss on the same row."""
+    frame, scores = to_frame(rows, contract.kinds, labels)
+    known = ~np.isnan(frame.label)
+    part, request = frame.take(known), np.array([row.request for row in rows], dtype=object)[known]
+    rule = models.RuleModel(content=rules.rule_model(contract.compiled)).scores(part)
+    covariates = [part.label, metrics.row_loss(contract.problem, part.label, rule)]
+    return sequential.Losses(
+        loss=metrics.row_loss(contract.problem, part.label, scores[known]),
+        request=request.astype(str),
+        known=np.column_stack(covariates),
+    )

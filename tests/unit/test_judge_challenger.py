@@ -15,17 +15,22 @@ DEPLOYED = datetime(2024, 4, 1, 12, tzinfo=UTC)
 
 
 def variant(**changes: Any) -> dict[str, Any]:
-    return {"captured": 900, "labelled": 600, "refused": 0, "since": "2024-04-01T11:59:00Z"} | changes
+    seen = {"captured": 900, "labelled": 600, "refused": 0, "since": "2024-04-01T11:59:00Z"}
+    return seen | {"calibration_gap": 0.01} | changes
 
 
-def comparison(difference: float, low: float, high: float) -> dict[str, Any]:
-    rows = {"challenger_rows": 600, "champion_rows": 600}
-    return {"difference": difference, "low": low, "high": high, "confidence": 0.95} | rows
+def bounds(verdict: str, low: float | None, high: float | None) -> dict[str, Any]:
+    """As the monitor writes them."""
+    counts = {f"{who}_{what}": 600 for who in ("challenger", "champion") for what in ("rows", "requests")}
+    levels = {"false_promotion": 0.05, "false_roll_back": 0.05, "margin": 0.05}
+    middle = 0.0 if low is None or high is None else (low + high) / 2
+    found = {"verdict": verdict, "low": low, "high": high, "difference": middle, "champion_loss": 0.5}
+    return found | counts | levels
 
 
 def report(**changes: Any) -> dict[str, Any]:
     variants = {"champion": variant(since="2024-03-01T00:00:00Z"), "challenger": variant()}
-    return {"variants": variants, "comparison": comparison(0.01, 0.005, 0.015)} | changes
+    return {"variants": variants, "sequential": bounds("promote", 0.005, 0.015)} | changes
 
 
 def with_challenger(**changes: Any) -> dict[str, Any]:
@@ -38,17 +43,43 @@ def with_challenger(**changes: Any) -> dict[str, Any]:
         pytest.param(
             report(),
             "promote",
-            "is not worse: its live loss is lower than the champion's by 0.01",
+            "is not worse by 5% of the loss: its live loss is lower than the champion's 0.5 by 0.01",
             id="better",
         ),
         pytest.param(
-            report(comparison=comparison(0.0, -0.01, 0.01)), "promote", "is not worse", id="as good"
+            report(sequential=bounds("promote", -0.01, 0.01)), "promote", "is not worse by 5%", id="as good"
         ),
         pytest.param(
-            report(comparison=comparison(-0.02, -0.03, -0.01)),
+            report(sequential=bounds("roll_back", -0.03, -0.01)),
             "roll_back",
-            "is worse: its live loss is higher than the champion's by 0.02",
+            "is worse: its live loss is higher than the champion's 0.5 by 0.02",
             id="worse",
+        ),
+        pytest.param(
+            report(sequential=bounds("wait", -0.1, 0.1)), "wait", "not decided yet", id="bounds too wide"
+        ),
+        pytest.param(
+            report(sequential=bounds("wait", None, None)),
+            "wait",
+            "too few to say anything",
+            id="few requests",
+        ),
+        pytest.param(
+            with_challenger(calibration_gap=0.08),
+            "roll_back",
+            "off balance: its scores differ from the labels by 0.08 on average, the champion's by 0.01",
+            id="off balance",
+        ),
+        pytest.param(
+            report(
+                variants={
+                    "champion": variant(calibration_gap=0.04),
+                    "challenger": variant(calibration_gap=0.08),
+                }
+            ),
+            "promote",
+            "is not worse",
+            id="off balance, but little more than the champion",
         ),
         pytest.param(
             with_challenger(labelled=99),
@@ -56,7 +87,7 @@ def with_challenger(**changes: Any) -> dict[str, Any]:
             "99 of the challenger: 100 labelled answers of each are needed",
             id="too few labels",
         ),
-        pytest.param(report(comparison=None), "wait", "no comparison", id="no comparison"),
+        pytest.param(report(sequential=None), "wait", "no comparison", id="no comparison"),
         pytest.param(
             report(variants={"champion": variant()}), "wait", "no request of the challenger", id="no traffic"
         ),
@@ -81,7 +112,7 @@ def with_challenger(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_judges_by_loss_labels_and_refusals(given: dict[str, Any], verdict: str, says: str) -> None:
-    found = judge(given, DEPLOYED, minimum_labels=100)
+    found = judge(given, DEPLOYED, minimum_labels=100, limit=0.05)
     assert found.verdict == verdict
     assert says in found.reason
 
@@ -112,7 +143,7 @@ def test_reads_the_newest_report_that_saw_the_challenger(
         account.put("MODELS", "monitor/2024-04-01/report.json", report())
         account.put("MODELS", "monitor/2024-04-09/captures.manifest", [])
         assert handler.handler(event, None)["verdict"] == "wait"
-        account.put("MODELS", "monitor/2024-04-02/report.json", report(comparison=None))
+        account.put("MODELS", "monitor/2024-04-02/report.json", report(sequential=None))
         assert handler.handler(event, None)["report"] == "monitor/2024-04-02/report.json"
         account.put("MODELS", "monitor/2024-04-08/report.json", report())
         assert handler.handler(event, None) | {"reason": ""} == {
