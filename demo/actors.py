@@ -18,6 +18,7 @@ from botocore.config import Config
 
 RECORDS_PER_CALL = 500  # PutRecords takes no more
 ROWS_PER_REQUEST = 500
+REQUESTS_AT_LEAST = 10
 
 
 class ActorError(Exception):
@@ -152,7 +153,10 @@ class Client:
 
     def predict(self, rows: Iterable[dict[str, Any]], *, on_answer: Callable[[int], None]) -> list[Answer]:
         answers: list[Answer] = []
-        for number, batch in enumerate(batches(rows, ROWS_PER_REQUEST)):
+        given = list(rows)
+        # Small months too are asked for in several requests: each goes to one variant as a whole.
+        size = max(1, min(ROWS_PER_REQUEST, len(given) // REQUESTS_AT_LEAST))
+        for number, batch in enumerate(batches(given, size)):
             body = "\n".join(json.dumps(row, separators=(",", ":")) for row in batch)
             got = self.ask(body.encode(), "application/jsonlines", inference_id=f"request-{number}")
             lines = [json.loads(line) for line in got[0].splitlines() if line]

@@ -11,6 +11,13 @@ from typing import Any
 TABLES = ("scans", "verdicts")
 FIRST = datetime(2024, 1, 1, 1, tzinfo=UTC)
 BETWEEN = timedelta(hours=2)
+# What a demonstration plays: the first months arrive at once, the others are lived through.
+PLAYED: dict[str, Any] = {
+    "start": date(2024, 1, 1),
+    "end": date(2024, 6, 1),
+    "history_months": 3,
+    "expects": ("promotion",),
+}
 POINTS = [f"p{row}{column}" for row in range(8) for column in range(8)]
 
 

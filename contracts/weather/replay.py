@@ -10,6 +10,13 @@ from zoneinfo import ZoneInfo
 
 TABLES = ("hours", "observations")
 ZONE = ZoneInfo("America/New_York")
+# What a demonstration plays: the first months arrive at once, the others are lived through.
+PLAYED: dict[str, Any] = {
+    "start": date(2013, 1, 1),
+    "end": date(2013, 6, 1),
+    "history_months": 3,
+    "expects": ("promotion",),
+}
 MEASURED = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "pressure")
 
 
