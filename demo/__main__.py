@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 import contracts
-from demo import claims, deploying, evidence, exercised, report
+from demo import claims, deploying, evidence, exercised, report, science
 from demo.account import Account
 from demo.actors import ActorError
 from demo.source import Source, next_month
@@ -68,7 +68,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         found = evidence.gather(story, facts)
         checked = claims.check(found)
         found["claims"] = [asdict(claim) for claim in checked]
-        page = report.write(found, REPORT)
+        run_id = found["science"]["run_id"]
+        pages = science.pages(story.analyst, run_id) if run_id else {}
+        page = report.write(found, REPORT, pages)
         exercised.write(story, REPORT)
         for claim in checked:
             mark, colour = ("holds", "green") if claim.holds else ("FAILS", "bold red")

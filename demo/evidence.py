@@ -18,7 +18,7 @@ import numpy as np
 from tabular import contract as agreement
 from tabular import frame, metrics, models, rules
 
-from demo import privacy
+from demo import privacy, science
 from demo.analyst import WHOLE_FILE, Analyst
 from demo.operator import Operator
 from demo.story import Sent, Story
@@ -56,6 +56,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
         "frozen": frozen,
         "champion_evaluation": evaluation,
         "runs": runs,
+        "science": science.gather(story.analyst, runs, champion["run_id"] if champion else None),
         "training": story.operator.training(),
         "bulk": told.bulk,
         "ingest": ingest,
