@@ -11,13 +11,13 @@ PYTEST_ARGS ?=
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  options: PROFILE=sandbox|production (synth, audit, review, preflight, deploy, destroy), SLICE=1 and KEEP=1 (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
+	@echo "  options: PROFILE=sandbox|production (synth, audit, review, preflight, deploy, destroy), SLICE=1, KEEP=1 and CONTRACT=diabetes (demo), PYTHON=python3.12, PYTEST_ARGS='-k gate'"
 
 setup:  ## the virtual environment, Node and the CDK command line (the others call it)
 	@$(PYTHON) scripts/setup.py
 
 demo: setup  ## the whole story in the embedded account, with a report at the end (SLICE=1: two minutes' worth of data)
-	@$(BIN)/python -m demo $(if $(SLICE),--slice) $(if $(KEEP),--keep)
+	@$(BIN)/python -m demo $(if $(CONTRACT),--contract $(CONTRACT)) $(if $(SLICE),--slice) $(if $(KEEP),--keep)
 
 sandbox: setup  ## the embedded account with the stacks deployed, for the AWS CLI, boto3 and the CDK; Ctrl-C ends it
 	@$(BIN)/python -m sandbox up --deploy

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
@@ -15,18 +16,18 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 import contracts
-from demo import claims, deploying, evidence, exercised, report
+from demo import claims, deploying, evidence, exercised, report, science
 from demo.account import Account
 from demo.actors import ActorError
-from demo.source import Source
+from demo.source import Source, next_month
 from demo.story import Plot, Story
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".sandbox"
 REPORT = ROOT / "demo-report"
-YEAR = Plot(start=date(2013, 1, 1), end=date(2014, 1, 1), history_months=3, rows_a_month=None)
-# Long enough for a first champion, drift and a second one; few enough rows for two minutes.
-SLICE = Plot(start=date(2013, 1, 1), end=date(2013, 6, 1), history_months=3, rows_a_month=5_000)
+DATA_SET = "flights"
+# Of the slice: long enough for a first champion, drift and a second one; few enough rows for two minutes.
+SLICE_LIVE_MONTHS, SLICE_ROWS = 2, 5_000
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,13 +43,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     began = time.monotonic()
-    contract = contracts.load("flights")
+    contract = contracts.load(options.contract)
     _free(options.port)
     WORK.mkdir(exist_ok=True)
-    plot = SLICE if options.slice else YEAR
+    plot = plot_of(options.contract, is_slice=options.slice)
     with Account(options.port, WORK / "account.log") as account:
         source = Source(contract, plot.start, plot.end)  # reads while the stacks are made
-        timing = deploying.deploy(account, WORK, console)
+        timing = deploying.deploy(account, WORK, console, contract=options.contract)
         story = Story(account, contract, deploying.outputs(account), plot, console, source)
         try:
             story.tell()
@@ -67,7 +68,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         found = evidence.gather(story, facts)
         checked = claims.check(found)
         found["claims"] = [asdict(claim) for claim in checked]
-        page = report.write(found, REPORT)
+        run_id = found["science"]["run_id"]
+        pages = science.pages(story.analyst, run_id) if run_id else {}
+        page = report.write(found, REPORT, pages)
         exercised.write(story, REPORT)
         for claim in checked:
             mark, colour = ("holds", "green") if claim.holds else ("FAILS", "bold red")
@@ -79,6 +82,16 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         if options.keep:
             _keep(account, console)
     return 0 if all(claim.holds for claim in checked) else 1
+
+
+def plot_of(contract: str, *, is_slice: bool = False) -> Plot:
+    """What the folder of a data set says is to be played, whole or its first months with fewer rows."""
+    played = importlib.import_module(f"contracts.{contract}.replay").PLAYED
+    plot = Plot(**played, rows_a_month=SLICE_ROWS if is_slice else None)
+    if not is_slice:
+        return plot
+    months = plot.months[: plot.history_months + SLICE_LIVE_MONTHS]
+    return replace(plot, end=min(plot.end, next_month(date.fromisoformat(f"{months[-1]}-01"))))
 
 
 def _explain(story: Story, console: Console) -> None:
@@ -125,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--slice", action="store_true", help="five months and 5,000 rows a month instead of the year"
     )
+    parser.add_argument("--contract", default=DATA_SET, help="a folder of contracts/: the data set to play")
     parser.add_argument("--keep", action="store_true", help="leave the account up at the end")
     parser.add_argument("--port", type=int, default=5700)
     return parser

@@ -88,7 +88,8 @@ def rate_over_months(months: Sequence[dict[str, Any]], title: str, unit: str) ->
     """What was predicted on average against what then happened: the shape of the drift."""
     figure, axes = _axes(title)
     at = np.arange(len(months))
-    axes.bar(at, [month["observed"] for month in months], width=0.55, color="#D9D9D9", label="observed")
+    observed = [np.nan if month["observed"] is None else month["observed"] for month in months]
+    axes.bar(at, observed, width=0.55, color="#D9D9D9", label="observed")
     for who, colour, label in (
         ("frozen", FROZEN, "predicted, first champion frozen"),
         ("live", LIVE, "predicted, the loop's champion"),

@@ -23,8 +23,10 @@ class Claim:
 
 
 def check(evidence: Evidence) -> list[Claim]:
-    """Every claim of the whole story, in the order of the story."""
-    return [claim(evidence) for claim in CLAIMS]
+    """Every claim that the data set's story makes, in the order of the story."""
+    return [
+        claim(evidence) for claim in CLAIMS if EXPECTED.get(claim, ALWAYS) in [ALWAYS, *evidence["expects"]]
+    ]
 
 
 def nothing_is_lost(evidence: Evidence) -> Claim:
@@ -207,6 +209,7 @@ def nobody_is_in_the_clear(evidence: Evidence) -> Claim:
     )
 
 
+ALWAYS = "always"
 BULK = "Scores of a whole month in bulk are those that the endpoint gave"
 CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
     nothing_is_lost,
@@ -224,3 +227,13 @@ CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
     nobody_is_one_of_few,
     nobody_is_in_the_clear,
 )
+
+# Claims that not every data set's story can make: what it must expect for them.
+EXPECTED = {
+    drift_starts_a_retraining: "drift",
+    challenger_is_promoted: "promotion",
+    bad_model_is_refused: "bad model",
+    tokens_join_across_rotations: "tokens",
+    nobody_is_one_of_few: "suppression",
+    nobody_is_in_the_clear: "tokens",
+}

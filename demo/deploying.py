@@ -19,7 +19,9 @@ from sandbox.account import ACCOUNT
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def deploy(account: Account, work: Path, console: Console, app: Path | None = None) -> dict[str, float]:
+def deploy(
+    account: Account, work: Path, console: Console, app: Path | None = None, contract: str = "flights"
+) -> dict[str, float]:
     """Seconds by step. `app`: an assembly that is there; else the project is synthesised and audited."""
     timing: dict[str, float] = {}
 
@@ -35,7 +37,7 @@ def deploy(account: Account, work: Path, console: Console, app: Path | None = No
         if app is None:
             app = work / "cdk.out"
             shutil.rmtree(app, ignore_errors=True)
-            synth = ["synth", "--quiet", "--output", str(app)]
+            synth = ["synth", "--quiet", "--output", str(app), "--context", f"contract={contract}"]
             _tell(console, "synthesise and audit (cdk-nag)", timing, "synth", lambda: step("synth", synth))
         _tell(console, "cdk bootstrap", timing, "bootstrap", bootstrap.result)
     everything = ["deploy", "--all", "--app", str(app), "--require-approval", "never"]

@@ -18,7 +18,7 @@ import numpy as np
 from tabular import contract as agreement
 from tabular import frame, metrics, models, rules
 
-from demo import privacy
+from demo import privacy, science
 from demo.analyst import WHOLE_FILE, Analyst
 from demo.operator import Operator
 from demo.story import Sent, Story
@@ -42,6 +42,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
     executions = _executions(story)
     return {
         "contract": contract["name"],
+        "expects": [*story.plot.expects, *_promised(contract)],
         "summary": _summary(story, runs),
         "tiles": _tiles(facts, ingest, runs, record, story),
         "events": told.events,
@@ -55,6 +56,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
         "frozen": frozen,
         "champion_evaluation": evaluation,
         "runs": runs,
+        "science": science.gather(story.analyst, runs, champion["run_id"] if champion else None),
         "training": story.operator.training(),
         "bulk": told.bulk,
         "ingest": ingest,
@@ -70,6 +72,14 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
         "facts": dict(facts),
         "colophon": facts["colophon"],
     }
+
+
+def _promised(contract: Mapping[str, Any]) -> list[str]:
+    """What the contract has the loop do with persons."""
+    tables = contract["tables"].values()
+    has_tokens = any("token" in column for table in tables for column in table["columns"].values())
+    has_suppression = any((table["anonymity"] or {}).get("below") == "suppress" for table in tables)
+    return ["tokens"] * has_tokens + ["suppression"] * has_suppression
 
 
 # -- models over the months
@@ -96,7 +106,7 @@ def _months(story: Story, frozen: str | None) -> list[dict[str, Any]]:
                     "month": month,
                     "rows": len(part),
                     "requests": len(answers),
-                    "observed": float(part.label.mean()),
+                    "observed": float(part.label.mean()) if len(part) else None,
                     "champion": champion,
                     "live": _measured(agreed, part, live),
                     "frozen": _measured(agreed, part, first.scores(part)) if first else None,
@@ -111,8 +121,13 @@ def _months(story: Story, frozen: str | None) -> list[dict[str, Any]]:
     return rows
 
 
-def _measured(agreed: agreement.ModelContract, part: frame.Frame, score: np.ndarray) -> dict[str, Any]:
-    """Metric -> value with a 95 % interval by a jackknife over days, as rows of one day share its weather."""
+def _measured(agreed: agreement.ModelContract, part: frame.Frame, score: np.ndarray) -> dict[str, Any] | None:
+    """Metric -> value with a 95 % interval by a jackknife over days, as rows of one day share its weather.
+
+    None without a row whose label is known.
+    """
+    if not len(part):
+        return None
     days, codes = np.unique(part.date, return_inverse=True)
 
     measure = metrics.Measure(agreed.problem, part.label, score)

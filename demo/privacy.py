@@ -147,10 +147,13 @@ def search(story: Story) -> dict[str, Any]:
     the stream, on its way to the door.
     """
     values = sorted({value for sent in story.told.identifiers.values() for _, value in sent})
-    allowed = [
-        f"s3://{story.outputs['LandingBucketName']}/landing/",
+    files = [f"s3://{story.outputs['LandingBucketName']}/landing/"]
+    records = [
         f"s3://{story.outputs['RawBucketName']}/errors/",
         f"kinesis/streams/{story.outputs['StreamName']}/",
     ]
+    # Where nobody sends identifiers, there are none to be found.
+    sent = {story.contract["tables"][table]["source"] for table, _ in story.told.identifiers}
+    allowed = files * ("batch" in sent) + records * ("stream" in sent)
     found: dict[str, Any] = story.account.ask("search", values=values, allowed=allowed)
     return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from demo import charts
+from demo import charts, charts_models
 
 FOLDER = Path(__file__).parent
 TITLES = {
@@ -22,9 +23,11 @@ TITLES = {
 }
 
 
-def write(evidence: dict[str, Any], folder: Path) -> Path:
-    """Write evidence.json, the figures as PNG files and index.html; return the page's path."""
+def write(evidence: dict[str, Any], folder: Path, pages: Mapping[str, str] | None = None) -> Path:
+    """Write evidence.json, the figures as PNG files, `pages` and index.html; return the page's path."""
     folder.mkdir(parents=True, exist_ok=True)
+    for name, text in (pages or {}).items():
+        (folder / name).write_text(text, encoding="utf-8")
     (folder / "evidence.json").write_text(json.dumps(evidence, indent=1, sort_keys=True, default=str))
     figures = draw(evidence)
     for name, image in figures.items():
@@ -49,6 +52,17 @@ def draw(evidence: dict[str, Any]) -> dict[str, bytes]:
     evaluation = evidence["champion_evaluation"]
     if evaluation:
         figures |= _champion_figures(evaluation)
+    return figures | _science_figures(evidence["science"])
+
+
+def _science_figures(science: dict[str, Any]) -> dict[str, bytes]:
+    figures = {}
+    if science.get("candidates"):
+        figures["candidates"] = charts_models.candidates(science["candidates"])
+    if science.get("tuning") and any(trial["objective"] is not None for trial in science["tuning"]["trials"]):
+        figures["tuning"] = charts_models.search(science["tuning"])
+    if science.get("looks"):
+        figures["bounds"] = charts_models.bounds(science["looks"])
     return figures
 
 

@@ -50,7 +50,8 @@ class Plot:
     end: date
     history_months: int
     rows_a_month: int | None  # None: all of them
-    bad_model: bool = True  # someone tries one, once no challenger bakes
+    # How it goes, as far as the data set decides it: drift, promotion, bad model (someone tries one).
+    expects: tuple[str, ...] = ("drift", "promotion", "bad model")
 
     @property
     def months(self) -> list[str]:
@@ -118,7 +119,7 @@ class Story:
         self.analyst = Analyst(site, outputs)
         self.operator = Operator(site, outputs)
         self.source = source or Source(contract, plot.start, plot.end)
-        self._tried_bad_model = not plot.bad_model
+        self._tried_bad_model = "bad model" not in plot.expects
         self._seen_alarms: set[str] = set()
         self._seen_executions: set[str] = set()
         self._seen_runs: set[str] = set()
@@ -176,7 +177,7 @@ class Story:
 
     def _poisoned_batch(self, month: str) -> str:
         """A file with numbers in the wrong unit and partly missing, and bytes that are no records at all."""
-        table = next(name for name in self.source.landed if self.source.tables[name]["event_time"])
+        table = self.source.landed[0]
         columns = self.contract["tables"][table]["columns"]
         ranged = [
             name for name, column in columns.items() if "maximum" in column and not column.get("required")
@@ -186,32 +187,40 @@ class Story:
             {**row, ranged[0]: columns[ranged[0]]["maximum"] * 1000 + number}
             for number, row in enumerate(rows)
         ]
-        few, all_of_it = [*broken[:10], *rows[10:]], [{**row, next(iter(columns)): ""} for row in broken]
+        # As many as a file may have before it is set aside as a whole.
+        count = min(10, int(len(rows) * self.contract["tables"][table]["max_rejected_share"]))
+        few = [*broken[:count], *rows[count:]]
+        all_of_it = [{**row, next(iter(columns)): ""} for row in broken]
         before = sum(self.analyst.set_aside(table).values())
         self.uploader.upload_csv(table, "some-rows-poisoned", few)
         self.uploader.upload_csv(table, "poisoned", all_of_it)
-        self.producer.send_raw([b"\xff\xfe not text", b'{"table": "nowhere", "record": {}}', b"[1, 2"])
-        self._bad_events(month)
+        broken_records = [b"\xff\xfe not text", b'{"table": "nowhere", "record": {}}', b"[1, 2"]
+        self.producer.send_raw(broken_records)
+        for streamed in self.source.streamed[:1]:
+            self._bad_events(streamed, month)
         self.account.ask("flush")
         self.account.settle()
         after = sum(self.analyst.set_aside(table).values())
-        if after - before != len(few[:10]) + 1:
-            raise ActorError(f"{after - before} entries of {table} in quarantine, not 10 rows and one file")
+        if after - before != count + 1:
+            raise ActorError(
+                f"{after - before} entries of {table} in quarantine, not {count} rows and one file"
+            )
         sent = self._sent(table)
-        sent.add(rows[10:], self.producer.keys[table])
-        sent.records += 10 + len(all_of_it)
+        sent.add(rows[count:], self.producer.keys[table])
+        sent.records += count + len(all_of_it)
         sent.in_refused_files += len(all_of_it)
         self._event(
-            "quarantine", f"{table}: 10 rows of a file out of range, and a file of {len(rows)} bad rows whole"
+            "quarantine",
+            f"{table}: {count} rows of a file out of range, and a file of {len(rows)} bad rows whole",
         )
+        events = len(self.source.streamed[:1])
         return (
-            f"10 rows and one whole file of {table} and a record of the stream in quarantine; "
-            "4 broken stream records under errors/"
+            f"{count} rows and one whole file of {table} and {events} records of the stream in quarantine; "
+            f"{len(broken_records) + events} broken stream records under errors/"
         )
 
-    def _bad_events(self, month: str) -> None:
+    def _bad_events(self, table: str, month: str) -> None:
         """Two with identifiers: a value out of range, set aside with tokens, and a column nobody declared."""
-        table = self.source.streamed[0]
         columns, key = self.contract["tables"][table]["columns"], self.producer.keys[table]
         ranged = next(name for name, each in columns.items() if "maximum" in each and name not in key)
         row = self.source.month(table, month)[0]
@@ -387,7 +396,7 @@ class Story:
         """The share of this month's rows that the story uses: the same for a fact and its outcome."""
         if self.plot.rows_a_month is None:
             return 1.0
-        table = self.source.streamed[0]
+        table = self.contract["features"]["base"]
         return min(1.0, self.plot.rows_a_month / max(len(self.source.month(table, month)), 1))
 
     def _slice(self, table: str, rows: list[Row], share: float) -> list[Row]:

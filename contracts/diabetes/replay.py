@@ -11,6 +11,13 @@ from typing import Any
 TABLES = ("examinations",)
 FIRST = datetime(2024, 1, 1, 8, tzinfo=UTC)
 BETWEEN = timedelta(hours=20)
+# What a demonstration plays: the first months arrive at once, the others are lived through.
+PLAYED: dict[str, Any] = {
+    "start": date(2024, 1, 1),
+    "end": date(2025, 1, 1),
+    "history_months": 9,
+    "expects": (),
+}
 COLUMNS = ("age", "sex", "bmi", "blood_pressure", "s1", "s2", "s3", "s4", "s5", "s6")
 SEXES = {1: "a", 2: "b"}
 

@@ -13,6 +13,13 @@ from zoneinfo import ZoneInfo
 TABLES = ("flights", "outcomes", "weather", "planes", "airlines", "airports")
 ZONE = ZoneInfo("America/New_York")
 MISSING = {"", "NA"}
+# What a demonstration plays: the first months arrive at once, the others are lived through.
+PLAYED: dict[str, Any] = {
+    "start": date(2013, 1, 1),
+    "end": date(2014, 1, 1),
+    "history_months": 3,
+    "expects": ("drift", "promotion", "bad model"),
+}
 COLUMNS: dict[str, dict[str, Callable[[str], Any]]] = {
     "flights": {
         "carrier": str, "flight": int, "origin": str, "dest": str, "sched_dep_time": int,

@@ -35,7 +35,7 @@ START, LAST = date(2013, 1, 1), "2013-03"
 @contextmanager
 def told(app: Path, folder: Path, end: date, source: type[Repeated] | type[Poisoned]) -> Iterator[Story]:
     contract = contracts.load("flights")
-    plot = Plot(start=START, end=end, history_months=3, rows_a_month=5_000, bad_model=False)
+    plot = Plot(start=START, end=end, history_months=3, rows_a_month=5_000, expects=())
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

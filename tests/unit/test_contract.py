@@ -31,7 +31,7 @@ def test_caller_owns_the_contract() -> None:
 
 
 def test_unknown_contract_names_the_known_ones() -> None:
-    with pytest.raises(ContractError, match="got 'flight', allowed: diabetes, flights"):
+    with pytest.raises(ContractError, match="got 'flight', allowed: diabetes, digits, flights, weather"):
         contracts.load("flight")
 
 

