@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import cli, deploying, destroying
 from deployment.errors import AGAIN, RefusedError, StoppedError, explained
+from deployment.names import DELIVERING
 
 DONE, STOPPED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -84,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     deploy.add_argument(
         "--reopen", action="store_true", help="keep a deployment whose deletion was begun: open its buckets"
+    )
+    deploy.add_argument(
+        "--delivery",
+        action="store_true",
+        help="for what may only take on the bootstrap's roles: looks about with one, needs --app, and leaves "
+        f"the stacks that deliver ({', '.join(DELIVERING)}) to a person",
     )
     destroy = commands.add_parser("destroy", help="delete the stacks of a profile, and all that is in them")
     destroy.set_defaults(run=_destroy, word="deleted")

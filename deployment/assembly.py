@@ -10,6 +10,7 @@ from typing import Any
 
 from deployment.errors import RefusedError
 from deployment.names import Names
+from deployment.place import Place
 
 STACK = "aws:cloudformation:stack"
 
@@ -53,6 +54,24 @@ def artifacts_of(folder: Path) -> dict[str, Any]:
         )
     found: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))["artifacts"]
     return found
+
+
+def lookup_role(folder: Path, place: Place) -> str:
+    """ARN of the bootstrap's role that reads, as the stacks of the assembly name it."""
+    for artifact in artifacts_of(folder).values():
+        arn = artifact.get("properties", {}).get("lookupRole", {}).get("arn", "")
+        if arn:
+            return _filled(str(arn), place)
+    raise RefusedError(
+        f"{folder} names no role of the bootstrap that reads; allowed: one of the CDK's own synthesizer"
+    )
+
+
+def _filled(arn: str, place: Place) -> str:
+    known = {"Partition": place.partition, "AccountId": place.account, "Region": place.region}
+    for name, value in known.items():
+        arn = arn.replace(f"${{AWS::{name}}}", value)
+    return arn
 
 
 def ordered(artifacts: Mapping[str, Any]) -> list[str]:

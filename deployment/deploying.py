@@ -12,7 +12,8 @@ from deployment import assembly, bootstrapped, cli, next_steps, place, refusals,
 from deployment.assembly import Wanted
 from deployment.conditions import NEVER_MADE, Conditions
 from deployment.deploy import Deployment
-from deployment.names import Names, names_for, profiles_of
+from deployment.errors import RefusedError
+from deployment.names import DELIVERING, Names, names_for, profiles_of
 from deployment.place import Place
 
 # Each looks at the account before anything is made, and raises RefusedError with the command that mends it.
@@ -37,10 +38,12 @@ class Command:
         site = place.here()
         self.tell(f"account {site.account}, Region {site.region}, as {site.caller}")
         refusals.refuse_elsewhere(site, self.options.account, self.options.region)
+        if self.options.delivery:
+            site = self._looking_about(site)
         every = stacks.all_names(site)
         names = names_for(self.options.profile, every)
         source = self.options.app or self._synthesised(site, names)
-        wanted = assembly.wanted(source, names)
+        wanted = self._chosen(names, assembly.wanted(source, names))
         conditions = Conditions(
             place=site, names=names, tell=self.tell, pause=self.pause, reopens=self.options.reopen
         )
@@ -67,6 +70,24 @@ class Command:
     def report(self, done: Deployment) -> None:
         for line in next_steps.told(done.names, next_steps.outputs(done.place, done.wanted)):
             self.tell(line)
+
+    def _looking_about(self, site: Place) -> Place:
+        """With the bootstrap's role for that; what changes something, the CLI does with the others."""
+        if self.options.app is None:
+            raise RefusedError(
+                "a delivery deploys what was synthesised before, as it was looked at; fix: give it with --app"
+            )
+        role = assembly.lookup_role(self.options.app, site)
+        self.tell(f"looks about as {role}")
+        return place.taking_on(site, role)
+
+    def _chosen(self, names: Names, wanted: Sequence[Wanted]) -> Sequence[Wanted]:
+        """Who delivers does not change what it delivers with: that is a person's, who reviews it."""
+        left = [stack for stack in wanted if stack.name in {names.stack(group) for group in DELIVERING}]
+        if not self.options.delivery or not left:
+            return wanted
+        self.tell(f"left to a person: {', '.join(stack.name for stack in left)}")
+        return [stack for stack in wanted if stack not in left]
 
     def _synthesised(self, site: Place, names: Names) -> Path:
         self.tell("synthesises the templates, and checks them")
