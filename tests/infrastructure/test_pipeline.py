@@ -1,4 +1,4 @@
-"""Pipeline: off until settings switch it on; then the steps of the workflows, in order, with no more rights."""
+"""Pipeline: off until settings switch it on; then the workflows' steps, in order, with no right more."""
 
 from __future__ import annotations
 
