@@ -15,6 +15,9 @@ import pytest
 import app as project
 import contracts
 from audit import evidence, ledger
+from audit.bill import invoice, prices
+from audit.bill.invoice import Bill, by_group
+from audit.bill.usage import Usage
 from audit.templates import Templates
 from settings import PROFILES, PipelineSettings, settings_for
 from stacks.modules.pipeline.steps import STEPS
@@ -407,6 +410,19 @@ def test_the_audit_finds_nothing_open_and_no_row_that_answers_nothing(whole: Ass
     found = evidence.gather(whole.directory, known, min(row.review_by for row in rows) - ledger.LONGEST / 2)
     assert [str(each) for each in found.verdict.open] == []
     assert "Pipeline" in Templates.read(whole.directory).stacks
+
+
+def test_the_bill_knows_all_of_it(whole: Assembly, profile: str, request: pytest.FixtureRequest) -> None:
+    def bill(given: Assembly) -> Bill:
+        return invoice.make(Templates.read(given.directory), Usage(), prices.read())
+
+    without: Assembly = request.getfixturevalue(profile)
+    found, before = bill(whole), bill(without)
+    assert found.unknown == []
+    assert found.idle - before.idle == pytest.approx(1.0)  # the key
+    # 8 deliveries: 10 builds of 10 minutes, by machine and by action; the source's minute.
+    delivered = 8 * (10 * 10 * (0.02 + 0.002) + 1 * 0.002)
+    assert by_group(found.use)["deliveries"] == pytest.approx(delivered)
 
 
 def test_rows_for_the_module_do_not_count_without_it() -> None:
