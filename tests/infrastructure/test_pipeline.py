@@ -14,7 +14,7 @@ import pytest
 
 import app as project
 import contracts
-from audit import evidence, ledger
+from audit import evidence, ledger, quotas
 from audit.bill import invoice, prices
 from audit.bill.invoice import Bill, by_group
 from audit.bill.usage import Usage
@@ -423,6 +423,16 @@ def test_the_bill_knows_all_of_it(whole: Assembly, profile: str, request: pytest
     # 8 deliveries: 10 builds of 10 minutes, by machine and by action; the source's minute.
     delivered = 8 * (10 * 10 * (0.02 + 0.002) + 1 * 0.002)
     assert by_group(found.use)["deliveries"] == pytest.approx(delivered)
+
+
+def test_what_a_new_account_may_lack_is_asked_for(whole: Assembly) -> None:
+    [need] = [each for each in quotas.needs(Templates.read(whole.directory)) if each.service == "codebuild"]
+    assert (need.name, need.first, need.amount) == (
+        "Concurrently running builds for Linux/Large environment",
+        0,
+        1,
+    )
+    assert need.key in quotas.table()
 
 
 def test_rows_for_the_module_do_not_count_without_it() -> None:

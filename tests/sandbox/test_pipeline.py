@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,12 +164,36 @@ def test_builds_may_do_nothing_else(
     assert "AccessDenied" in json.dumps(refused.value.response["Error"])
 
 
+CHANGED = "Changed by a merge"
+
+
+def changed(assembly: Assembly, folder: Path) -> Path:
+    """The same with another description of a rule, and so with another hash of its template."""
+    shutil.copytree(assembly.directory, folder)
+    path = folder / "Operations.template.json"
+    template = json.loads(path.read_text(encoding="utf-8"))
+    rule = next(each for each in template["Resources"].values() if each["Type"] == "AWS::Events::Rule")
+    rule["Properties"]["Description"] = CHANGED
+    path.write_text(json.dumps(template), encoding="utf-8")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["artifacts"]["Operations"]
+    url = manifest["properties"]["stackTemplateAssetObjectUrl"]
+    old = url.rpartition("/")[2].removesuffix(".json")
+    for name in ("manifest.json", "Operations.assets.json"):
+        text = (folder / name).read_text(encoding="utf-8")
+        (folder / name).write_text(text.replace(old, "f" * 64), encoding="utf-8")
+    return folder
+
+
 @pytest.mark.usefixtures("in_deployment")
 def test_a_delivery_deploys_with_the_bootstraps_roles_and_leaves_itself_alone(
-    whole: Assembly, capsys: pytest.CaptureFixture[str]
+    whole: Assembly, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--profile", "sandbox", "--app", str(whole.directory), "--account", account.ACCOUNT]
-    assert main(["deploy", *options, "--delivery"], lambda _: None, shortcut.make) == 0
+    """With the CDK's own CLI, which takes on the roles that deploy."""
+    app = changed(whole, tmp_path / "cdk.out")
+    options = ["--profile", "sandbox", "--app", str(app), "--account", account.ACCOUNT]
+    assert main(["deploy", *options, "--delivery"], lambda _: None) == 0
+    rules = account.client("events").list_rules()["Rules"]
+    assert CHANGED in [rule.get("Description") for rule in rules]
     said = capsys.readouterr().out
     assert f"looks about as {bootstrap_role('lookup')}" in said
     assert "left to a person: mlref-sandbox-pipeline" in said
