@@ -164,6 +164,36 @@ def test_builds_may_do_nothing_else(
     assert "AccessDenied" in json.dumps(refused.value.response["Error"])
 
 
+@pytest.mark.usefixtures("in_deployment")
+def test_a_delivery_wants_what_was_synthesised_before(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", "--profile", "sandbox", "--delivery"], lambda _: None, shortcut.make) == 2
+    assert "a delivery deploys what was synthesised before" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("in_deployment")
+def test_what_is_deployed_is_read_back_as_a_base_for_the_review(whole: Assembly, tmp_path: Path) -> None:
+    into = tmp_path / "deployed"
+    into.mkdir()
+    (into / "Old.template.json").write_text("{}")
+    options = ["--profile", "sandbox", "--output", str(into), "--delivery"]
+    assert deployed.main([str(whole.directory), *options]) == 0
+    found = Templates.read(into)
+    assert found.stacks == CORE
+    assert {name: document for name, (_, document) in found.documents.items()} == {
+        name: dict(whole.templates[name]) for name in CORE
+    }
+
+
+@pytest.mark.usefixtures("in_deployment")
+def test_a_profile_that_is_not_deployed_has_no_base(
+    whole: Assembly, tmp_path: Path, production: Assembly, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--profile", "production", "--output", str(tmp_path / "deployed"), "--delivery"]
+    assert deployed.main([str(production.directory), *options]) == 2
+    assert "its first deployment is a person's: make deploy PROFILE=production" in capsys.readouterr().err
+    assert not (tmp_path / "deployed").exists()
+
+
 CHANGED = "Changed by a merge"
 
 
@@ -201,36 +231,6 @@ def test_a_delivery_deploys_with_the_bootstraps_roles_and_leaves_itself_alone(
     assert "deploy mlref-sandbox-pipeline" not in said
     # Without the word for it, the role sees nothing.
     assert main(["deploy", *options], lambda _: None, shortcut.make) == 2
-
-
-@pytest.mark.usefixtures("in_deployment")
-def test_a_delivery_wants_what_was_synthesised_before(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["deploy", "--profile", "sandbox", "--delivery"], lambda _: None, shortcut.make) == 2
-    assert "a delivery deploys what was synthesised before" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("in_deployment")
-def test_what_is_deployed_is_read_back_as_a_base_for_the_review(whole: Assembly, tmp_path: Path) -> None:
-    into = tmp_path / "deployed"
-    into.mkdir()
-    (into / "Old.template.json").write_text("{}")
-    options = ["--profile", "sandbox", "--output", str(into), "--delivery"]
-    assert deployed.main([str(whole.directory), *options]) == 0
-    found = Templates.read(into)
-    assert found.stacks == CORE
-    assert {name: document for name, (_, document) in found.documents.items()} == {
-        name: dict(whole.templates[name]) for name in CORE
-    }
-
-
-@pytest.mark.usefixtures("in_deployment")
-def test_a_profile_that_is_not_deployed_has_no_base(
-    whole: Assembly, tmp_path: Path, production: Assembly, capsys: pytest.CaptureFixture[str]
-) -> None:
-    options = ["--profile", "production", "--output", str(tmp_path / "deployed"), "--delivery"]
-    assert deployed.main([str(production.directory), *options]) == 2
-    assert "its first deployment is a person's: make deploy PROFILE=production" in capsys.readouterr().err
-    assert not (tmp_path / "deployed").exists()
 
 
 def test_destroyed_it_leaves_nothing_but_a_key_that_waits(
