@@ -331,6 +331,7 @@ def test_what_is_deployed_is_written_by_the_synthesis_and_read_by_its_deployment
 
 def test_each_project_has_a_role_that_no_other_project_has(module: Assembly) -> None:
     projects = module.resources("AWS::CodeBuild::Project").values()
+    assert {each["ServiceRole"]["Fn::GetAtt"][1] for each in projects} == {"Arn"}  # Ref would lose the path
     roles = [json.dumps(each["ServiceRole"]) for each in projects]
     assert len(set(roles)) == len(roles) == 7
     names = {f"arn:aws:codebuild:<Region>:<AccountId>:project/{each['Name']}" for each in projects}
