@@ -56,8 +56,8 @@ preflight: setup  ## would a deployment come through? quotas, Region, names, boo
 	@$(BIN)/python -m deployment.preflight --profile $(PROFILE) $(if $(REGION),--region $(REGION)) $(if $(ACCOUNT),--account $(ACCOUNT))
 
 # DELIVERY=1, APP=cdk.out: for a pipeline, whose role may only take on roles of the bootstrap.
-deploy: setup  ## make a deployment in the account of your credentials, or bring it up to date (PROFILE=sandbox; ACCOUNT=, REGION=: refuse others)
-	@$(BIN)/python -m deployment deploy --profile $(PROFILE) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes) $(if $(DELIVERY),--delivery) $(if $(APP),--app '$(APP)')
+deploy: setup  ## make a deployment in the account of your credentials, or bring it up to date (PROFILE=sandbox; ACCOUNT=, REGION=: refuse others; SKIP_PREFLIGHT='why')
+	@$(BIN)/python -m deployment deploy --profile $(PROFILE) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes) $(if $(DELIVERY),--delivery) $(if $(APP),--app '$(APP)') $(if $(SKIP_PREFLIGHT),--skip-preflight '$(SKIP_PREFLIGHT)')
 
 destroy: setup  ## delete a deployment from the account of your credentials, after a yes (PROFILE=sandbox; YES=1: without)
 	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployment import assembly, bootstrapped, cli, next_steps, place, refusals, roles, stacks, taken
+from deployment import assembly, bootstrapped, cli, foreseen, next_steps, place, refusals, stacks, taken
 from deployment.assembly import Wanted
 from deployment.conditions import NEVER_MADE, Conditions
 from deployment.deploy import Deployment
@@ -51,6 +51,7 @@ class Command:
         conditions.refuse_hopeless()
         for check in CHECKS:
             check(site, wanted)
+        self._look_ahead(site, names, source)
         self._summary(site, wanted)
         if not stacks.present(site, names):
             others = [profile for profile in profiles_of(every) if profile != names.profile]
@@ -93,12 +94,16 @@ class Command:
         self.tell("synthesises the templates, and checks them")
         return cli.synthesised(site, names.profile, self.folder / "cdk.out", is_checked=True)
 
+    def _look_ahead(self, site: Place, names: Names, source: Path) -> None:
+        if reason := self.options.skip_preflight:
+            self.tell(f"without the preflight: {reason}")
+        else:
+            foreseen.refuse_foreseen(site, names, source, self.tell)
+
     def _summary(self, site: Place, wanted: Sequence[Wanted]) -> None:
         self.tell("stacks, in the order of deployment:")
         for stack in wanted:
             self.tell(f"  {stack.name}: {len(stack.resources)} resources, {_work(site, stack)}")
-        for line in roles.missing(site, wanted):
-            self.tell(line)
 
 
 def _work(site: Place, wanted: Wanted) -> str:

@@ -14,7 +14,7 @@ from unittest import mock
 
 from deployment import place
 from deployment.__main__ import DONE, REFUSED, STOPPED, main
-from rehearsal import holdings, life, shortcut
+from rehearsal import holdings, life, quotas, shortcut
 from rehearsal.states import UNDELETED, State
 from sandbox import account, deploy, faults
 
@@ -103,6 +103,7 @@ def rehearsal(assembly: Path) -> Iterator[Rehearsal]:
         os.environ.update(deploy.environment())
         try:
             deploy.bootstrap()
+            quotas.granted(assembly)
             # One place for all commands: its clients take longer to make than the stacks.
             with mock.patch.object(place, "here", return_value=place.here()):
                 yield Rehearsal(assembly=assembly, before=holdings.held())

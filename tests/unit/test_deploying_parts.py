@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import boto3
 import moto
 import pytest
 
-from deployment import assembly, causes, next_steps, roles, taken
+from deployment import assembly, causes, next_steps, taken
 from deployment.assembly import Wanted
 from deployment.conditions import NEVER_MADE, READY
 from deployment.deploy import Progress, duration
@@ -120,22 +119,6 @@ def test_every_fixed_name_that_cloudformation_refuses_to_adopt_is_looked_up(asse
     }
     assert {"AWS::SSM::Parameter", "AWS::Logs::LogGroup"} <= fixed
     assert fixed - overwritten <= set(taken.LOOKS)
-
-
-# roles
-
-
-def test_role_that_a_service_makes_is_named_until_it_is_there(site: Place, production: Assembly) -> None:
-    found = [any_wanted(name, **template["Resources"]) for name, template in production.templates.items()]
-    (line,) = roles.missing(site, found)
-    assert "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint is not there yet" in line
-    service = "sagemaker.application-autoscaling.amazonaws.com"
-    assert line.endswith(f"aws iam create-service-linked-role --aws-service-name {service}")
-    site.client("iam").create_role(
-        RoleName="AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}),
-    )
-    assert list(roles.missing(site, found)) == []
 
 
 # causes

@@ -283,9 +283,26 @@ def test_caller_who_may_not_ask_for_quotas_gets_the_defaults_and_is_told(
     by_what = {each.what: each for each in found}
     assert by_what["quotas of sagemaker"].severity is Severity.UNKNOWN
     assert "the caller needs servicequotas:ListServiceQuotas" in by_what["quotas of sagemaker"].got
-    assert by_what["ml.m5.large for endpoint usage"].severity is Severity.STOPS
+    assert by_what["ml.m5.large for endpoint usage"].severity is Severity.MAY, "this account may have more"
     assert "a new account, 2024-02-10" in by_what["ml.m5.large for endpoint usage"].got
     assert [each.what for each in found].count("quotas of sagemaker") == 1
+
+
+def test_count_that_the_caller_may_not_make_leaves_the_quotas(
+    monkeypatch: pytest.MonkeyPatch, site: Place
+) -> None:
+    monkeypatch.setattr(Limits, "_hosted", failing("AccessDeniedException", "ListEndpoints"))
+    listed(
+        monkeypatch, {"ml.m5.large for endpoint usage": 0, "Number of instances across active endpoints": 9}
+    )
+    found = list(Limits(place=site, names=NAMES).problems(any_asked(C=endpoint_config()).templates))
+    by_what = {each.what: each for each in found}
+    assert by_what["ml.m5.large for endpoint usage"].severity is Severity.STOPS
+    blind = by_what["use of 'ml.m5.large for endpoint usage' by others"]
+    assert (blind.severity, blind.got) == (
+        Severity.UNKNOWN,
+        "AccessDeniedException: allow the caller ListEndpoints, or look by hand",
+    )
 
 
 def test_global_quotas_are_asked_for_where_they_are_shown(
