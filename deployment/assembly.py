@@ -74,6 +74,22 @@ def _filled(arn: str, place: Place) -> str:
     return arn
 
 
+def warnings(folder: Path) -> list[str]:
+    """What synthesis had to say of the stacks, in the words of their constructs."""
+    found = []
+    for artifact in artifacts_of(folder).values():
+        entries = dict(artifact.get("metadata", {}))
+        if file := artifact.get("additionalMetadataFile"):
+            entries |= json.loads((folder / file).read_text(encoding="utf-8"))
+        found += [
+            str(entry["data"]).partition(" [ack: ")[0]
+            for some in entries.values()
+            for entry in some
+            if entry["type"] == "aws:cdk:warning"
+        ]
+    return found
+
+
 def ordered(artifacts: Mapping[str, Any]) -> list[str]:
     """The stacks, each after its dependencies; of those that do not need each other, as they are written."""
     done: list[str] = []

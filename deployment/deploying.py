@@ -44,6 +44,8 @@ class Command:
         names = names_for(self.options.profile, every)
         source = self.options.app or self._synthesised(site, names)
         wanted = self._chosen(names, assembly.wanted(source, names))
+        for warning in assembly.warnings(source):
+            self.tell(f"note: {warning}")
         conditions = Conditions(
             place=site, names=names, tell=self.tell, pause=self.pause, reopens=self.options.reopen
         )
@@ -92,7 +94,8 @@ class Command:
 
     def _synthesised(self, site: Place, names: Names) -> Path:
         self.tell("synthesises the templates, and checks them")
-        return cli.synthesised(site, names.profile, self.folder / "cdk.out", is_checked=True)
+        into = self.folder / "cdk.out"
+        return cli.synthesised(site, names.profile, into, is_checked=True, region=site.region)
 
     def _look_ahead(self, site: Place, names: Names, source: Path) -> None:
         if reason := self.options.skip_preflight:

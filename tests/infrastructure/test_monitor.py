@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import contracts
 from sandbox.engines import event_pattern
 from settings import PROFILES
 from stacks.operations.alarms import vcpus
-from stacks.operations.budget import WITHOUT_BUDGETS, Budget
+from stacks.operations.budget import Budget
 from tests.definitions import definitions, flat, tasks
 
 BOOK = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -217,19 +216,6 @@ def test_the_region_may_be_said_on_the_command_line() -> None:
     stack = Stack(App(context={"region": "eu-north-1"}), "Any")
     Budget(stack, "Budget", usd=10, topic=Topic(stack, "Topic"))
     assertions.Template.from_stack(stack).resource_count_is("AWS::Budgets::Budget", 0)
-
-
-def test_regions_without_budgets_are_those_of_the_registry() -> None:
-    """cfn-lint carries, by Region, which types CloudFormation knows."""
-    folder = files("cfnlint") / "data" / "schemas" / "providers"
-    known = {
-        path.name.removesuffix(".json"): json.loads(path.read_text())
-        for path in folder.iterdir()
-        if re.fullmatch(r"[a-z]{2}-[a-z]+-\d\.json", path.name)
-    }
-    without = {region for region, types in known.items() if "AWS::Budgets::Budget" not in types}
-    assert len(known) > 30
-    assert set(WITHOUT_BUDGETS) == without
 
 
 def test_only_our_alarms_and_rules_may_publish_to_the_topic(sandbox: Any) -> None:

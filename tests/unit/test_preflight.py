@@ -19,7 +19,7 @@ from botocore.stub import Stubber
 
 from audit.quotas import Need
 from audit.templates import InputError, Templates
-from deployment import place
+from deployment import errors, place
 from deployment.names import Names
 from deployment.place import Place
 from deployment.preflight import __main__ as command
@@ -167,6 +167,22 @@ def test_credentials_that_expire_meanwhile_end_it() -> None:
 
 
 # the assembly
+
+
+def test_region_that_synthesis_refuses_is_looked_at_with_templates_for_any(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Place
+) -> None:
+    asked_for: list[str] = []
+
+    def synthesised(*_: Any, region: str = "") -> Path:
+        asked_for.append(region)
+        if region:
+            raise errors.RefusedError("cannot be deployed to")
+        return tmp_path
+
+    monkeypatch.setattr(command.cli, "synthesised", synthesised)
+    assert command._synthesised(site, "sandbox", tmp_path, "") == tmp_path
+    assert asked_for == ["eu-west-1", ""]
 
 
 def test_assembly_of_another_profile_is_refused(
