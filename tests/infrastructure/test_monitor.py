@@ -62,9 +62,23 @@ def test_every_stage_has_alarms_and_every_alarm_tells_people(sandbox: Any) -> No
         assert alarm["AlarmDescription"].endswith("docs/operations.md"), title
 
 
-def test_every_alarm_has_a_line_in_the_book_and_every_line_an_alarm(production: Any) -> None:
+def test_every_alarm_has_a_line_in_the_book_and_every_line_an_alarm(production: Any, sandbox: Any) -> None:
+    """Of either profile: only a stream with shards can be nearly full."""
     written = set(re.findall(r"^\| `([^`]+)` \|", BOOK.read_text(encoding="utf-8"), re.MULTILINE))
-    assert written == set(alarms(production))
+    assert written == set(alarms(production)) | set(alarms(sandbox))
+    assert set(alarms(sandbox)) - set(alarms(production)) == {"ingest: stream is nearly full"}
+
+
+def test_alarms_near_a_quota_ask_cloudwatch_for_the_quota(assembly: Any) -> None:
+    """In the form of its own alarms; and before it refuses: at four fifths of it, for five minutes."""
+    found = {title: alarm for title, alarm in alarms(assembly).items() if title.endswith("near the quota")}
+    assert set(found) == {"ingest: functions near the quota", "ingest: keys near the quota"}
+    for alarm in found.values():
+        share, usage = alarm["Metrics"]
+        name = usage["Id"]
+        assert share["Expression"] == f"{name} / SERVICE_QUOTA({name}) * 100"
+        assert (alarm["Threshold"], alarm["EvaluationPeriods"], usage["MetricStat"]["Period"]) == (80, 5, 60)
+        assert alarm["TreatMissingData"] == "notBreaching"
 
 
 def test_a_transform_job_that_fails_is_told(sandbox: Any) -> None:
@@ -270,8 +284,10 @@ def drawn(graph: dict[str, Any]) -> tuple[set[tuple[str, int]], int]:
     found, divide = set(), 1
     for row in graph["metrics"]:
         options = row[-1] if isinstance(row[-1], dict) else {}
-        if "expression" in options:
-            divide = int(options["expression"].partition("/")[2])
+        if scaled := re.fullmatch(r"m\d+/(\d+)", options.get("expression", "")):
+            divide = int(scaled[1])
+        elif "expression" in options:  # what an alarm computes, by its label
+            found.add((options["label"], options["period"]))
         else:
             found.add((row[1], options.get("period", 300)))
     return found, divide
@@ -280,12 +296,16 @@ def drawn(graph: dict[str, Any]) -> tuple[set[tuple[str, int]], int]:
 def test_every_alarm_has_its_limit_drawn_into_a_graph_of_the_period_that_it_judges(assembly: Any) -> None:
     graphs = graphs_of(assembly)
     for title, alarm in alarms(assembly).items():
+        judged = (alarm.get("MetricName"), alarm.get("Period"))
+        if "Metrics" in alarm:
+            share, usage, *_ = alarm["Metrics"]
+            judged = (share["Label"], usage["MetricStat"]["Period"])
         lines = {
             (line["value"] * divide, "below" in line["label"])
             for graph in graphs
             for shown, divide in [drawn(graph)]
             for line in graph.get("annotations", {}).get("horizontal", [])
-            if (alarm["MetricName"], alarm["Period"]) in shown
+            if judged in shown
         }
         is_lower = alarm["ComparisonOperator"] == "LessThanThreshold"
         assert (alarm["Threshold"], is_lower) in lines, f"{title}: {lines}"
