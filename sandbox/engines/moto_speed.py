@@ -19,6 +19,7 @@ def install(notify: Callable[[str], None]) -> None:
     _put_many_at_once(notify)
     _parse_definitions_once()
     _make_client_classes_once()
+    _name_endpoint_services()
 
 
 def _route_quickly() -> None:
@@ -202,6 +203,29 @@ def _make_client_classes_once() -> None:
     ClientCreator._create_client_class = create
 
 
+def _name_endpoint_services() -> None:
+    """moto makes the state of every service, to ask each for the names of its VPC endpoints."""
+    from moto import backends
+    from moto.core.base_backend import BaseBackend
+    from moto.ec2.models import vpcs
+    from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
+
+    @cache
+    def named(region: str) -> tuple[Any, ...]:
+        every = [zone.name for zones in RegionsAndZonesBackend.zones.values() for zone in zones]
+        zones = [name for name in every if name.startswith(region)]
+        kinds = [backends.get_backend(name).backend for name in vpcs.IMPLEMENTED_ENDPOINT_SERVICES]
+        own = [each for kind in kinds for each in kind.default_vpc_endpoint_service(region, zones) or []]
+        rest = (name for name in vpcs.AWS_ENDPOINT_SERVICES if name not in vpcs.COVERED_ENDPOINT_SERVICES)
+        make = BaseBackend.default_vpc_endpoint_service_factory
+        return (*own, *(each for name in rest for each in make(region, zones, name)))
+
+    def collect(_account: str, region: str) -> list[dict[str, Any]]:
+        return list(named(region))
+
+    vpcs.VPCBackend._collect_default_endpoint_services = staticmethod(collect)
+
+
 def _decoded_size(text: str) -> int:
     return len(text) * 3 // 4 - text[-2:].count("=")
 
@@ -228,6 +252,10 @@ def self_test() -> None:
         f"{models}:KinesisBackend.put_record",
         "self", "stream_arn", "stream_name", "partition_key", "explicit_hash_key", "data",
     )  # fmt: skip
+    vpcs = "moto.ec2.models.vpcs"
+    check(f"{vpcs}:VPCBackend._collect_default_endpoint_services", "account_id", "region")
+    for name in ("IMPLEMENTED_ENDPOINT_SERVICES", "AWS_ENDPOINT_SERVICES", "COVERED_ENDPOINT_SERVICES"):
+        check(f"{vpcs}:{name}")
     check("moto.kinesis.responses:KinesisResponse.put_records", "self")
     check("moto.kinesis.responses:KinesisResponse.get_records", "self")
     parser = "moto.stepfunctions.parser.asl.parse.asl_parser"
