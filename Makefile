@@ -62,7 +62,7 @@ deploy: setup  ## make a deployment in the account of your credentials, or bring
 destroy: setup  ## delete a deployment from the account of your credentials, after a yes (PROFILE=sandbox; YES=1: without)
 	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
 
-rehearse: synth  ## deploy and destroy from every half-made state, in the embedded account: docs/rehearsal.md; some ten minutes
+rehearse: synth  ## deploy and destroy from every half-made state, in the embedded account: docs/rehearsal.md; minutes
 	@$(BIN)/python -m rehearsal cdk.out --result docs/rehearsal.md
 
 bill: setup  ## what the profiles cost (PROFILE=..., KNOBS="--predictions-per-day 50000", JSON=1; WRITE=1: README's table)
