@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
 
@@ -20,6 +21,7 @@ def install(notify: Callable[[str], None]) -> None:
     _parse_definitions_once()
     _make_client_classes_once()
     _name_endpoint_services()
+    _read_managed_policies_once()
 
 
 def _route_quickly() -> None:
@@ -203,6 +205,38 @@ def _make_client_classes_once() -> None:
     ClientCreator._create_client_class = create
 
 
+def _read_managed_policies_once() -> None:
+    """moto parses AWS's own policies, megabytes of them, for each account that begins: half a second."""
+    from moto.iam import models
+
+    @cache
+    def known() -> list[tuple[str, dict[str, Any]]]:
+        found = json.loads(models.aws_managed_policies_data)
+        return [
+            (
+                name,
+                {
+                    "default_version_id": each.get("DefaultVersionId"),
+                    "path": each.get("Path"),
+                    "document": json.dumps(each.get("Document")),
+                    "create_date": datetime.fromisoformat(each["CreateDate"]),
+                    "update_date": datetime.fromisoformat(each["UpdateDate"]),
+                },
+            )
+            for name, each in found.items()
+        ]
+
+    def policies(self: Any) -> list[Any]:
+        if not models.load_iam_aws_managed_policies():
+            return []
+        make = models.AWSManagedPolicy
+        return [
+            make(name, account_id=self.account_id, region=self.region_name, **each) for name, each in known()
+        ]
+
+    models.IAMBackend._init_aws_policies = policies
+
+
 def _name_endpoint_services() -> None:
     """moto makes the state of every service, to ask each for the names of its VPC endpoints."""
     from moto import backends
@@ -252,6 +286,9 @@ def self_test() -> None:
         f"{models}:KinesisBackend.put_record",
         "self", "stream_arn", "stream_name", "partition_key", "explicit_hash_key", "data",
     )  # fmt: skip
+    check("moto.iam.models:IAMBackend._init_aws_policies", "self")
+    check("moto.iam.models:AWSManagedPolicy.from_data", "name", "account_id", "region_name", "data")
+    check("moto.iam.models:aws_managed_policies_data")
     vpcs = "moto.ec2.models.vpcs"
     check(f"{vpcs}:VPCBackend._collect_default_endpoint_services", "account_id", "region")
     for name in ("IMPLEMENTED_ENDPOINT_SERVICES", "AWS_ENDPOINT_SERVICES", "COVERED_ENDPOINT_SERVICES"):
