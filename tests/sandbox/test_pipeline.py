@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from audit.templates import Templates
 from deployment import deployed
 from deployment.__main__ import main
-from rehearsal import shortcut
+from rehearsal import quotas, shortcut
 from sandbox import account, deploy
 from sandbox.engines.backends import backend
 from sandbox.iam import sessions
@@ -31,6 +31,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assembly]:
     assembly = switched_on(tmp_path_factory.mktemp("pipeline"), "sandbox", is_checked=False)
     with account.Account():
         deploy.deploy(assembly.directory)
+        quotas.granted(assembly.directory)
         yield assembly
 
 
