@@ -7,7 +7,7 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth audit opinions mutants review preflight deploy destroy rehearse bill pause resume status rightsizing board snapshots diagram bench lock clean
+.PHONY: help setup demo sandbox test lint synth audit opinions mutants review deployed preflight deploy destroy rehearse bill pause resume status rightsizing board snapshots diagram bench lock clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ audit: synth  ## what the templates allow, reach, encrypt and leave open: audit-
 review: synth  ## what the templates hold and would change: review-report/<profile> (BASE=main, FAIL_ON=data-loss)
 	@$(BIN)/python -m audit.review cdk.out --profile $(PROFILE) --output review-report/$(PROFILE) $(if $(BASE),--base '$(BASE)') $(if $(FAIL_ON),--fail-on '$(FAIL_ON)')
 
+deployed: synth  ## the templates as they are deployed: deployed/<profile>, a base for review (BASE=deployed/sandbox)
+	@$(BIN)/python -m deployment.deployed cdk.out --profile $(PROFILE) --output deployed/$(PROFILE) $(if $(DELIVERY),--delivery)
+
 opinions: setup  ## checkov and cloudformation-validate, for a second opinion in the audit (audit calls it)
 	@$(BIN)/python scripts/opinions.py
 
@@ -52,13 +55,14 @@ mutants: synth  ## break templates (and CODE=1: our code) one property at a time
 preflight: setup  ## would a deployment come through? quotas, Region, names, bootstrap, each with the command that mends it (REGION=, ACCOUNT=)
 	@$(BIN)/python -m deployment.preflight --profile $(PROFILE) $(if $(REGION),--region $(REGION)) $(if $(ACCOUNT),--account $(ACCOUNT))
 
-deploy: setup  ## make a deployment in the account of your credentials, or bring it up to date (PROFILE=sandbox; ACCOUNT=, REGION=: refuse others)
-	@$(BIN)/python -m deployment deploy --profile $(PROFILE) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
+# DELIVERY=1, APP=cdk.out: for a pipeline, whose role may only take on roles of the bootstrap.
+deploy: setup  ## make a deployment in the account of your credentials, or bring it up to date (PROFILE=sandbox; ACCOUNT=, REGION=: refuse others; SKIP_PREFLIGHT='why')
+	@$(BIN)/python -m deployment deploy --profile $(PROFILE) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes) $(if $(DELIVERY),--delivery) $(if $(APP),--app '$(APP)') $(if $(SKIP_PREFLIGHT),--skip-preflight '$(SKIP_PREFLIGHT)')
 
 destroy: setup  ## delete a deployment from the account of your credentials, after a yes (PROFILE=sandbox; YES=1: without)
 	@$(BIN)/python -m deployment destroy --profile $(PROFILE) $(if $(ACCOUNT),--account $(ACCOUNT)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
 
-rehearse: synth  ## deploy and destroy from every half-made state, in the embedded account: docs/rehearsal.md; half an hour
+rehearse: synth  ## deploy and destroy from every half-made state, in the embedded account: docs/rehearsal.md; minutes
 	@$(BIN)/python -m rehearsal cdk.out --result docs/rehearsal.md
 
 bill: setup  ## what the profiles cost (PROFILE=..., KNOBS="--predictions-per-day 50000", JSON=1; WRITE=1: README's table)
@@ -93,4 +97,4 @@ lock: setup  ## resolve the dependencies of pyproject.toml and of the second opi
 	@$(BIN)/python scripts/lock.py && $(BIN)/python scripts/opinions.py lock
 
 clean:  ## remove what the other targets made, the virtual environment included
-	rm -rf .venv .opinions node_modules cdk.out .sandbox demo-report audit-report review-report build
+	rm -rf .venv .opinions node_modules cdk.out .sandbox demo-report audit-report review-report deployed build

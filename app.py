@@ -18,6 +18,7 @@ from stacks.base.stack import BaseStack
 from stacks.data.stack import DataStack
 from stacks.model.stack import ModelStack
 from stacks.modules.delivery.stack import DeliveryStack
+from stacks.modules.pipeline.stack import PipelineStack
 from stacks.operations.stack import OperationsStack
 
 LEDGER = Path(__file__).parent / "security" / "ledger.yaml"
@@ -60,7 +61,7 @@ def build(app: cdk.App, settings: Settings, contract: dict[str, Any]) -> cdk.App
         network=base.network.for_training,
         boundary=base.boundary,
     )
-    OperationsStack(
+    operations = OperationsStack(
         app,
         "Operations",
         settings=settings,
@@ -75,6 +76,18 @@ def build(app: cdk.App, settings: Settings, contract: dict[str, Any]) -> cdk.App
     )
     if settings.delivery is not None:
         DeliveryStack(app, "Delivery", settings=settings, delivery=settings.delivery)
+    if settings.pipeline is not None:
+        PipelineStack(
+            app,
+            "Pipeline",
+            settings=settings,
+            pipeline=settings.pipeline,
+            logs=base.logs,
+            buckets=base.buckets,
+            topic=operations.alerts.topic,
+            messages=base.keys.messages,
+            dead_letters=base.functions.dead_letters,
+        )
     cdk.Tags.of(app).add("project", PROJECT)
     cdk.Tags.of(app).add("profile", settings.profile)
     return app
@@ -89,7 +102,8 @@ def check(app: cdk.App, profile: str = "") -> None:
     import cdk_nag  # here, as importing it costs half a second of those who only build
 
     if profile:
-        nag.acknowledge(app, ledger.read(LEDGER, profile))
+        stacks = [child.node.id for child in app.node.children]
+        nag.acknowledge(app, ledger.about(ledger.read(LEDGER, profile), stacks))
     Validations.of(app).add_plugins(
         cdk_nag.AwsSolutionsChecks(app),
         cdk_nag.NIST80053R5Checks(app),

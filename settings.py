@@ -242,6 +242,46 @@ class DeliverySettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PipelineSettings:
+    """Optional: CodePipeline deploys, in the account of this profile, where GitHub's runners may not."""
+
+    # Of CodeConnections; made and confirmed by a person in the console, once: no template can agree to it.
+    connection_arn: str
+    repository: str  # owner/name
+    branch: str = "main"
+    # In this order, each in the pipeline's account and Region; one that keeps its data asks a person first.
+    profiles: tuple[str, ...] = ("sandbox", "production")
+    # A release and not a moving name: `aws codebuild list-curated-environment-images` has newer ones.
+    image: str = "aws/codebuild/standard:7.0-26.07.29"
+    compute_type: str = "BUILD_GENERAL1_LARGE"  # the tests want 8 GB and more
+    approval_hours: int = 72  # an execution that nobody has approved by then has failed
+    artefact_days: int = 30
+    qualifier: str = "hnb659fds"  # of `cdk bootstrap`; this is its default
+
+    def __post_init__(self) -> None:
+        connection = r"arn:aws[\w-]*:(codeconnections|codestar-connections):[\w-]+:\d{12}:connection/[\w-]+"
+        matches(self, "connection_arn", connection, "the ARN of a connection of CodeConnections")
+        matches(self, "repository", r"[\w.-]+/[\w.-]+", "owner/name")
+        matches(self, "branch", r"[\w./-]+", "the name of a branch")
+        image = r"aws/codebuild/[\w-]+:[\d.]+-\d\d\.\d\d\.\d\d"
+        matches(self, "image", image, "a dated release of CodeBuild's own images")
+        matches(self, "qualifier", r"[a-z0-9]{1,10}", "at most ten small letters and digits")
+        one_of(self, "compute_type", tuple(f"BUILD_GENERAL1_{size}" for size in ("MEDIUM", "LARGE")))
+        within(self, "approval_hours", 1, 1_440)
+        within(self, "artefact_days", 7, 365)  # an execution waits for its approval and takes its time
+        if self.approval_hours > 24 * self.artefact_days - 24:
+            raise ValueError(
+                f"PipelineSettings.approval_hours is {self.approval_hours}, what is to be approved is kept "
+                f"for {self.artefact_days} days: set artefact_days to a day more than the approval may take"
+            )
+        if not self.profiles or len(set(self.profiles)) < len(self.profiles):
+            raise ValueError(
+                f"PipelineSettings.profiles must name each profile once, got {self.profiles!r}: "
+                "set it for the profile in settings.py"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     profile: str
     base: BaseSettings
@@ -257,6 +297,7 @@ class Settings:
     # dashboard. docs/decisions/0053-pause.md
     is_paused: bool = False
     delivery: DeliverySettings | None = None  # stacks/modules/delivery; None: no such stack
+    pipeline: PipelineSettings | None = None  # stacks/modules/pipeline; None: no such stack
 
     def paused(self) -> Settings:
         """Nothing starts by itself, as nothing that it would need is there."""

@@ -85,19 +85,20 @@ class Known:
 def gather(folder: Path, known: Known, today: date) -> Evidence:
     began = time.monotonic()
     templates = Templates.read(folder)
+    rows = ledger.about(known.rows, templates.stacks)
     # Other engines are processes of their own: they work while we do.
     with ThreadPoolExecutor() as pool:
         asked = [pool.submit(ask, templates, known.engines) for ask in opinions.ENGINES]
         by_packs = packs.check(templates)
         own = [one for check in CHECKS for one in check(templates)]
-        own += grounds.check(templates, known.rows)
+        own += grounds.check(templates, rows)
         heard = tuple(each.result() for each in asked)
     grants = []
     if known.calls is not None:
         own += exercised.check(templates, known.calls, known.explanations)
         grants = exercised.compare(templates, known.calls, known.explanations)
     agreed = agreement.compare(by_packs, own, heard)
-    verdict = ledger.judge([*by_packs, *own, *agreed.alone], rows_for(heard, known.rows), today)
+    verdict = ledger.judge([*by_packs, *own, *agreed.alone], rows_for(heard, rows), today)
     worst_first = sorted(verdict.open, key=lambda one: (-one.severity, one.rule, one.path, one.subject))
     return Evidence(
         folder=folder,

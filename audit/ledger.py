@@ -8,7 +8,7 @@ itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ class Row:
     proof      what shows it: a test, a check, a decision
     review_by  the last day on which the row counts
     profile    the only profile whose templates it is about; "" for all
+    module     the optional stack that it is about, by its id: without that stack the row is left out
     """
 
     rules: tuple[str, ...]
@@ -44,6 +45,7 @@ class Row:
     proof: str
     review_by: date
     profile: str = ""
+    module: str = ""
 
     @property
     def keys(self) -> set[tuple[str, str, str]]:
@@ -75,12 +77,17 @@ def read(path: Path | None, profile: str = "") -> list[Row]:
     return [row for row in rows if not profile or row.profile in ("", profile)]
 
 
+def about(rows: Sequence[Row], stacks: Collection[str]) -> list[Row]:
+    """Without the rows of optional stacks that are not among these."""
+    return [row for row in rows if not row.module or row.module in stacks]
+
+
 def _row(where: str, entry: Any, profile: str) -> Row:
     given = set(entry) if isinstance(entry, Mapping) else set()
-    if given - {"profile"} != set(NEEDED):
+    if given - {"module", "profile"} != set(NEEDED):
         raise InputError(
             f"{where} has {', '.join(sorted(map(str, given))) or 'nothing'}, "
-            f"it must have exactly {', '.join(NEEDED)}; profile, if it is for one only"
+            f"it must have exactly {', '.join(NEEDED)}; profile, if it is for one only; module, if for that"
         )
     if not isinstance(entry["review_by"], date):
         raise InputError(f"{where}: review_by is {entry['review_by']!r}, allowed: a date")
@@ -97,6 +104,7 @@ def _row(where: str, entry: Any, profile: str) -> Row:
         proof=str(entry["proof"]),
         review_by=entry["review_by"],
         profile=str(entry.get("profile") or ""),
+        module=str(entry.get("module") or ""),
     )
 
 

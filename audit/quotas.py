@@ -80,6 +80,7 @@ def needs(templates: Templates) -> list[Need]:
         *_endpoints(templates),
         *_largest(templates),
         *_capacity(templates),
+        *_builds(templates),
     ]
     return sorted(found, key=lambda need: need.key)
 
@@ -197,6 +198,21 @@ def _capacity(templates: Templates) -> Iterator[Need]:
                 amount=one,
                 ceiling=every,
                 why="one job after the other; all of them at once",
+            )
+
+
+def _builds(templates: Templates) -> Iterator[Need]:
+    """One at a time: CodeBuild lets further ones wait, five for each that may run."""
+    sizes = {str(each.get("Environment", "ComputeType")) for each in templates.of("AWS::CodeBuild::Project")}
+    for size in sorted(sizes):
+        if size.startswith("BUILD_GENERAL1_"):
+            name = size.removeprefix("BUILD_GENERAL1_").capitalize()
+            yield Need(
+                service="codebuild",
+                name=f"Concurrently running builds for Linux/{name} environment",
+                first=0,
+                amount=1,
+                why="builds of a pipeline, one after the other",
             )
 
 

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment import cli, deploying, destroying
 from deployment.errors import AGAIN, RefusedError, StoppedError, explained
+from deployment.names import DELIVERING
 
 DONE, STOPPED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
@@ -74,6 +75,13 @@ def tell(line: str) -> None:
     print(line, flush=True)
 
 
+def _reason(text: str) -> str:
+    """Some words: whoever reads the log later wants to know."""
+    if len(text.split()) < 2:
+        raise argparse.ArgumentTypeError(f"got {text!r}, allowed: why, in some words")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deployment", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -84,6 +92,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     deploy.add_argument(
         "--reopen", action="store_true", help="keep a deployment whose deletion was begun: open its buckets"
+    )
+    deploy.add_argument(
+        "--delivery",
+        action="store_true",
+        help="for what may only take on the bootstrap's roles: looks about with one, needs --app, and leaves "
+        f"the stacks that deliver ({', '.join(DELIVERING)}) to a person",
+    )
+    deploy.add_argument(
+        "--skip-preflight",
+        type=_reason,
+        metavar="WHY",
+        help="do not ask whether quotas, Region and names are in order; why is said in the log",
     )
     destroy = commands.add_parser("destroy", help="delete the stacks of a profile, and all that is in them")
     destroy.set_defaults(run=_destroy, word="deleted")

@@ -10,6 +10,7 @@ from typing import Any
 
 from deployment.errors import RefusedError
 from deployment.names import Names
+from deployment.place import Place
 
 STACK = "aws:cloudformation:stack"
 
@@ -52,6 +53,40 @@ def artifacts_of(folder: Path) -> dict[str, Any]:
             f"{folder} is no cloud assembly: it has no manifest.json; allowed: what `cdk synth` wrote"
         )
     found: dict[str, Any] = json.loads(manifest.read_text(encoding="utf-8"))["artifacts"]
+    return found
+
+
+def lookup_role(folder: Path, place: Place) -> str:
+    """ARN of the bootstrap's role that reads, as the stacks of the assembly name it."""
+    for artifact in artifacts_of(folder).values():
+        arn = artifact.get("properties", {}).get("lookupRole", {}).get("arn", "")
+        if arn:
+            return _filled(str(arn), place)
+    raise RefusedError(
+        f"{folder} names no role of the bootstrap that reads; allowed: one of the CDK's own synthesizer"
+    )
+
+
+def _filled(arn: str, place: Place) -> str:
+    known = {"Partition": place.partition, "AccountId": place.account, "Region": place.region}
+    for name, value in known.items():
+        arn = arn.replace(f"${{AWS::{name}}}", value)
+    return arn
+
+
+def warnings(folder: Path) -> list[str]:
+    """What synthesis had to say of the stacks, in the words of their constructs."""
+    found = []
+    for artifact in artifacts_of(folder).values():
+        entries = dict(artifact.get("metadata", {}))
+        if file := artifact.get("additionalMetadataFile"):
+            entries |= json.loads((folder / file).read_text(encoding="utf-8"))
+        found += [
+            str(entry["data"]).partition(" [ack: ")[0]
+            for some in entries.values()
+            for entry in some
+            if entry["type"] == "aws:cdk:warning"
+        ]
     return found
 
 

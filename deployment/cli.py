@@ -79,14 +79,21 @@ class Cdk:
         self.tell(f"    {line}")
 
 
-def synthesised(place: Place, profile: str, into: Path, *, is_checked: bool = False) -> Path:
+def synthesised(
+    place: Place, profile: str, into: Path, *, is_checked: bool = False, region: str = ""
+) -> Path:
     """The assembly of this checkout's app, with or without the CDK's linter.
+
+    For a Region, when it is given: what CloudFormation does not know there is left out, and a Region that
+    lacks what cannot be left out is refused.
 
     What is to go need not be in order; the rule packs of the app itself look in either case.
     """
+    given = [f"profile={profile}", *([f"region={region}"] if region else [])]
+    contexts = [word for each in given for word in ("--context", each)]
     linter = {} if is_checked else {"CDK_VALIDATION": "false"}
     run = subprocess.run(
-        _command("synth", "--quiet", "--output", str(into), "--context", f"profile={profile}"),
+        _command("synth", "--quiet", "--output", str(into), *contexts),
         cwd=ROOT,
         env=_environment(place) | linter,
         text=True,

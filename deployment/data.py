@@ -10,7 +10,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from deployment.view import Deployment, Metric, NothingToSeeError, Section, spell
+from deployment import token_keys
+from deployment.view import Deployment, Metric, NothingToSeeError, Section, ago, spell
 
 STREAM, DELIVERY, QUEUE = "AWS::Kinesis::Stream", "AWS::KinesisFirehose::DeliveryStream", "AWS::SQS::Queue"
 LOOK_BACK = timedelta(hours=3)
@@ -19,6 +20,7 @@ FEATURES, WHOLE = (
     "features",
     "all",
 )  # the table that runs make; the partition of a table without an event time
+_FIRST_KEYS = "see the alarm `ingest: rotation of token keys fails` in docs/operations.md"
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -39,6 +41,27 @@ def lag(seen: Deployment) -> Section:
         ("in Firehose", _waits_in_words(waiting["delivery_seconds"], "the oldest record waits")),
     ]
     return Section(title="data", rows=rows, facts={"tables": tables, **waiting})
+
+
+def keys(seen: Deployment) -> Section:
+    """Whether there are token keys, without which no record passes the door, and when they are renewed."""
+    rows, facts, bad = [], {}, []
+    for secret in seen.of_type(token_keys.SECRET):
+        found = token_keys.standing(seen.place, secret)
+        when = f"renewed {ago(found.made, seen.at)}" if found.made else "none yet: records are set aside"
+        if seen.is_paused:
+            then = "no rotation while it is paused: `make resume` makes up for it"
+        elif found.pending:
+            then = "a rotation is under way, or did not come through: its alarm tells"
+        else:
+            then = f"due {found.due:%F}" if found.due else "no rotation is planned"
+        rows.append(("keys", f"{when}; {then}"))
+        facts[secret] = {"made": found.made.isoformat() if found.made else None, "pending": found.pending}
+        if found.made is None and not seen.is_paused:
+            bad.append(f"there are no token keys, so no record passes the door; fix: {_FIRST_KEYS}")
+    if not rows:
+        raise NothingToSeeError("there is no secret of token keys; fix: deploy the stack of data")
+    return Section(title="token keys", rows=rows, facts=facts, bad=bad)
 
 
 def _published(seen: Deployment) -> dict[str, list[str]]:

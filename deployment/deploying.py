@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployment import assembly, bootstrapped, cli, next_steps, place, refusals, roles, stacks, taken
+from deployment import assembly, bootstrapped, cli, foreseen, next_steps, place, refusals, stacks, taken
 from deployment.assembly import Wanted
 from deployment.conditions import NEVER_MADE, Conditions
 from deployment.deploy import Deployment
-from deployment.names import Names, names_for, profiles_of
+from deployment.errors import RefusedError
+from deployment.names import DELIVERING, Names, names_for, profiles_of
 from deployment.place import Place
 
 # Each looks at the account before anything is made, and raises RefusedError with the command that mends it.
@@ -37,10 +38,14 @@ class Command:
         site = place.here()
         self.tell(f"account {site.account}, Region {site.region}, as {site.caller}")
         refusals.refuse_elsewhere(site, self.options.account, self.options.region)
+        if self.options.delivery:
+            site = self._looking_about(site)
         every = stacks.all_names(site)
         names = names_for(self.options.profile, every)
         source = self.options.app or self._synthesised(site, names)
-        wanted = assembly.wanted(source, names)
+        wanted = self._chosen(names, assembly.wanted(source, names))
+        for warning in assembly.warnings(source):
+            self.tell(f"note: {warning}")
         conditions = Conditions(
             place=site, names=names, tell=self.tell, pause=self.pause, reopens=self.options.reopen
         )
@@ -48,6 +53,7 @@ class Command:
         conditions.refuse_hopeless()
         for check in CHECKS:
             check(site, wanted)
+        self._look_ahead(site, names, source)
         self._summary(site, wanted)
         if not stacks.present(site, names):
             others = [profile for profile in profiles_of(every) if profile != names.profile]
@@ -68,16 +74,39 @@ class Command:
         for line in next_steps.told(done.names, next_steps.outputs(done.place, done.wanted)):
             self.tell(line)
 
+    def _looking_about(self, site: Place) -> Place:
+        """With the bootstrap's role for that; what changes something, the CLI does with the others."""
+        if self.options.app is None:
+            raise RefusedError(
+                "a delivery deploys what was synthesised before, as it was looked at; fix: give it with --app"
+            )
+        role = assembly.lookup_role(self.options.app, site)
+        self.tell(f"looks about as {role}")
+        return place.taking_on(site, role)
+
+    def _chosen(self, names: Names, wanted: Sequence[Wanted]) -> Sequence[Wanted]:
+        """Who delivers does not change what it delivers with: that is a person's, who reviews it."""
+        left = [stack for stack in wanted if stack.name in {names.stack(group) for group in DELIVERING}]
+        if not self.options.delivery or not left:
+            return wanted
+        self.tell(f"left to a person: {', '.join(stack.name for stack in left)}")
+        return [stack for stack in wanted if stack not in left]
+
     def _synthesised(self, site: Place, names: Names) -> Path:
         self.tell("synthesises the templates, and checks them")
-        return cli.synthesised(site, names.profile, self.folder / "cdk.out", is_checked=True)
+        into = self.folder / "cdk.out"
+        return cli.synthesised(site, names.profile, into, is_checked=True, region=site.region)
+
+    def _look_ahead(self, site: Place, names: Names, source: Path) -> None:
+        if reason := self.options.skip_preflight:
+            self.tell(f"without the preflight: {reason}")
+        else:
+            foreseen.refuse_foreseen(site, names, source, self.tell)
 
     def _summary(self, site: Place, wanted: Sequence[Wanted]) -> None:
         self.tell("stacks, in the order of deployment:")
         for stack in wanted:
             self.tell(f"  {stack.name}: {len(stack.resources)} resources, {_work(site, stack)}")
-        for line in roles.missing(site, wanted):
-            self.tell(line)
 
 
 def _work(site: Place, wanted: Wanted) -> str:

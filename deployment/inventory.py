@@ -20,6 +20,7 @@ _ALSO = {
     "AWS::Kinesis::Stream": "stream, with the records on it",
     "AWS::SecretsManager::Secret": "secret (the key of the tokens)",
     "AWS::Glue::Table": "catalogue tables",
+    "AWS::CodePipeline::Pipeline": "pipeline, with the history of its executions",
     "AWS::Logs::LogGroup": "log groups",
 }
 

@@ -25,6 +25,9 @@ def the_stacks(seen: Deployment) -> Section:
             rows.append((group, status.get(name, "not deployed")))
         if "FAILED" in status.get(name, "") or "ROLLBACK" in status.get(name, ""):
             bad.append(f"stack {name} is {status[name]}: cdk deploy says why")
+    if seen.is_paused:
+        back = f"make resume PROFILE={seen.names.profile}"
+        rows.append(("paused", f"no endpoints, and nothing starts by itself; back: {back}"))
     return Section(title="stacks", rows=rows, facts=status, bad=bad)
 
 

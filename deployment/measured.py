@@ -13,7 +13,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deployment.errors import explained
-from deployment.view import Deployment, Metric, Series
+from deployment.view import Deployment, Metric, NothingToSeeError, Series
 
 DAYS = 14
 HOUR, MINUTE = 3_600, 60
@@ -47,6 +47,8 @@ def gather(seen: Deployment, days: int = DAYS) -> dict[str, Any]:
     for name, part in parts.items():
         try:
             found[name] = list(part(seen, timedelta(days=days)))
+        except NothingToSeeError as error:
+            found["unread"][name] = str(error)
         except (BotoCoreError, ClientError) as error:
             found["unread"][name] = explained(error)
     return found
@@ -54,6 +56,11 @@ def gather(seen: Deployment, days: int = DAYS) -> dict[str, Any]:
 
 def _variants(seen: Deployment, back: timedelta) -> Iterator[dict[str, Any]]:
     sagemaker, endpoint = seen.place.client("sagemaker"), seen.output("EndpointName")
+    if seen.is_paused:
+        raise NothingToSeeError(
+            "the deployment is paused: there is no endpoint to judge, and the rest by what it did before; "
+            f"fix: make resume PROFILE={seen.names.profile}"
+        )
     told = sagemaker.describe_endpoint(EndpointName=endpoint)
     config = sagemaker.describe_endpoint_config(EndpointConfigName=told["EndpointConfigName"])
     now = {each["VariantName"]: each["CurrentInstanceCount"] for each in told["ProductionVariants"]}

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deployment.loop import ledger_rows
 from deployment.view import Deployment, Metric, Section
 
-BASELINE, CHALLENGER = "baseline", "challenger"
+BASELINE, CHALLENGER, PAUSED = "baseline", "challenger", "paused"
 MONITORED = ("QualityDrop", "CalibrationGap", "LabelledRows", "DriftedFeatures", "PredictionPsi")
 NAMESPACE = "mlref/model"
 
@@ -22,7 +22,8 @@ def standing(seen: Deployment) -> Section:
     endpoint = _endpoint(seen)
     champion = _champion(seen)
     facts: dict[str, Any] = {"endpoint": endpoint, "champion": {"run_id": champion or BASELINE}}
-    rows = [("endpoint", f"{endpoint['name']} is {endpoint['status']}")]
+    gone = f": clients get an error until `make resume PROFILE={seen.names.profile}`"
+    rows = [("endpoint", f"{endpoint['name']} is {endpoint['status']}{gone if seen.is_paused else ''}")]
     rows.append(("champion", f"run {champion}" if champion else "the contract's rule (nothing promoted yet)"))
     if champion:
         rows += _judged(seen, champion, facts["champion"])
@@ -55,6 +56,8 @@ def _champion(seen: Deployment) -> str | None:
 
 def _endpoint(seen: Deployment) -> dict[str, Any]:
     name = seen.output("EndpointName")
+    if seen.is_paused:
+        return {"name": name, "status": PAUSED, "config": None, "variants": {}}
     sagemaker = seen.place.client("sagemaker")
     told = sagemaker.describe_endpoint(EndpointName=name)
     config = sagemaker.describe_endpoint_config(EndpointConfigName=told["EndpointConfigName"])

@@ -12,7 +12,9 @@ PROJECT = "mlref"
 # Each goes before those that it imports from. Written down and not worked out: a person can check five names,
 # and a wrong order does no harm, since CloudFormation refuses to delete a stack whose exports are in use.
 # Optional ones come first: no other stack needs them.
-MODULES = ("delivery",)
+MODULES = ("delivery", "pipeline")
+# Those that deploy the others: a person deploys them, and they never themselves.
+DELIVERING = ("delivery", "pipeline")
 CORE = ("operations", "model", "data", "base")
 GROUPS = (*MODULES, *CORE)
 _STACK = re.compile(rf"({PROJECT}-(.+))-({'|'.join(GROUPS)})")

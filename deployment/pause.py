@@ -12,13 +12,14 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import cli, inventory, place, stacks
+from deployment import cli, inventory, place, stacks, token_keys
 from deployment.errors import AGAIN, explained
 from deployment.names import CORE, Names, names_for
 from deployment.place import Place
@@ -132,6 +133,13 @@ def _resume(site: Site, options: argparse.Namespace, folder: Path) -> None:
         name = endpoint.rsplit("/", 1)[-1]
         found = site.place.client("sagemaker").describe_endpoint(EndpointName=name)
         tell(f"endpoint {name} is {found['EndpointStatus']} on {found['EndpointConfigName']}")
+    for secret in after.named(token_keys.SECRET):
+        if not token_keys.renew(site.place, secret, tell, wait):
+            raise PauseError(
+                f"the stacks are back, but the rotation of the token keys {secret} does not come through; "
+                "without keys records are set aside. fix: see why in the log of the function that rotates "
+                f"them, then {AGAIN}"
+            )
     tell(f"{site.names.prefix} is back; champion: {_champion(site)}")
     _bill(assembly, f"{site.names.prefix}, without any use")
 
@@ -251,6 +259,10 @@ def _bill(assembly: Path, title: str) -> None:
     command = [sys.executable, "-m", "audit.bill", str(assembly), "--idle", "--title", title]
     run = subprocess.run(command, cwd=cli.ROOT, text=True, capture_output=True, check=False)
     tell(run.stdout.rstrip() if run.returncode == 0 else f"no bill: {run.stderr.strip()}")
+
+
+def wait(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 def tell(line: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import NoRegionError
 
 # Deleting calls a service some thousand times: what AWS throttles is asked again, more and more slowly.
@@ -47,3 +49,37 @@ def here(region: str = "") -> Place:
     return Place(
         account=identity["Account"], region=session.region_name, caller=identity["Arn"], session=session
     )
+
+
+def taking_on(site: Place, role_arn: str) -> Place:
+    """The same place, looked at with a role, which is taken on again before it ends.
+
+    What is run beside it, by `environment`, keeps the credentials of the environment.
+    """
+    source = botocore.session.get_session()
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=source.create_client,
+        source_credentials=source.get_credentials(),
+        role_arn=role_arn,
+        extra_args={"RoleSessionName": "looking-about"},
+    )
+    credentials = DeferredRefreshableCredentials(
+        method="assume-role", refresh_using=fetcher.fetch_credentials
+    )
+    looking = botocore.session.get_session()
+    looking.get_component("credential_provider").insert_before("env", _Given(credentials))
+    return replace(
+        site, session=boto3.Session(botocore_session=looking, region_name=site.region), _clients={}
+    )
+
+
+class _Given:
+    """A provider as botocore asks for one."""
+
+    METHOD = CANONICAL_NAME = "given"
+
+    def __init__(self, credentials: DeferredRefreshableCredentials) -> None:
+        self._credentials = credentials
+
+    def load(self) -> DeferredRefreshableCredentials:
+        return self._credentials

@@ -28,6 +28,7 @@ EYES: tuple[tuple[str, Callable[[Deployment], Section]], ...] = (
     ("models", models.standing),
     ("schedules", loop.schedules),
     ("data", data.lag),
+    ("token keys", data.keys),
     ("dead letters", data.dead_letters),
     ("set aside", data.set_aside),
     ("cost", cost.month_to_date),
@@ -57,7 +58,17 @@ def gather(seen: Deployment, without: set[str]) -> list[Section | Unread]:
     """Side by side, as each waits for the network most of its time; in the order of EYES."""
     seen.of_type("")  # the stacks' resources, once
     eyes = [(title, eye) for title, eye in EYES if title not in without]
-    for service in ("cloudwatch", "dynamodb", "s3", "sqs", "ssm", "sagemaker", "stepfunctions", "glue"):
+    for service in (
+        "cloudwatch",
+        "dynamodb",
+        "s3",
+        "sqs",
+        "ssm",
+        "sagemaker",
+        "stepfunctions",
+        "glue",
+        "secretsmanager",
+    ):
         seen.place.client(service)  # clients are shared by threads, but not made by them
     with ThreadPoolExecutor(4) as pool:
         return list(pool.map(lambda each: view.look(each[0], lambda: each[1](seen)), eyes))
@@ -112,6 +123,7 @@ def _as_json(seen: Deployment, found: Sequence[Section | Unread], status: int) -
             "account": seen.place.account,
             "region": seen.place.region,
             "at": seen.at.isoformat(),
+            "paused": seen.is_paused,
             "status": {QUIET: "quiet", RINGS: "rings", CANNOT_LOOK: "cannot look"}[status],
             "bad": [line for each in found if isinstance(each, Section) for line in each.bad],
             "sections": {each.title: each.facts for each in found if isinstance(each, Section)},

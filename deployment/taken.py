@@ -33,6 +33,7 @@ class Look:
     free: str  # command; {name}
     arn: str = ""  # what the operation wants instead of the name; {region} {account} {partition} {name}
     finds: Callable[[Mapping[str, Any], str], bool] | None = None  # of an answer that lists several
+    several: bool = False  # the operation asks for a list of names
 
 
 def _has_group(answer: Mapping[str, Any], name: str) -> bool:
@@ -41,6 +42,10 @@ def _has_group(answer: Mapping[str, Any], name: str) -> bool:
 
 def _is_group(answer: Mapping[str, Any], name: str) -> bool:
     return bool(answer.get("WorkGroup", {}).get("Name") == name)
+
+
+def _is_project(answer: Mapping[str, Any], _name: str) -> bool:
+    return bool(answer["projects"])
 
 
 LOOKS = {
@@ -108,6 +113,22 @@ LOOKS = {
         operation="describe_model_package_group",
         parameter="ModelPackageGroupName",
         free="aws sagemaker delete-model-package-group --model-package-group-name {name}",
+    ),
+    "AWS::CodeBuild::Project": Look(
+        field="Name",
+        service="codebuild",
+        operation="batch_get_projects",
+        parameter="names",
+        free="aws codebuild delete-project --name {name}",
+        finds=_is_project,
+        several=True,
+    ),
+    "AWS::CodePipeline::Pipeline": Look(
+        field="Name",
+        service="codepipeline",
+        operation="get_pipeline",
+        parameter="name",
+        free="aws codepipeline delete-pipeline --name {name}",
     ),
     "AWS::Scheduler::ScheduleGroup": Look(
         field="Name",
@@ -200,8 +221,9 @@ def _filled(place: Place, arn: str, name: str) -> str:
 
 def _exists(place: Place, look: Look, name: str) -> bool:
     given = _filled(place, look.arn, name) if look.arn else name
+    asked = [given] if look.several else given
     try:
-        answer = getattr(place.client(look.service), look.operation)(**{look.parameter: given})
+        answer = getattr(place.client(look.service), look.operation)(**{look.parameter: asked})
     except ClientError as error:
         code, message = error.response["Error"]["Code"], str(error).lower()
         if any(word in code for word in _ABSENT) or any(word in message for word in _ABSENT_BY_MESSAGE):

@@ -93,6 +93,11 @@ class Deployment:
                 self._resources[stack.name] = stacks.resources(self.place, stack)
         return [each for found in self._resources.values() for each in found if each.type == kind]
 
+    @property
+    def is_paused(self) -> bool:
+        """A whole stack of operations without the model's endpoint: what `make pause` leaves."""
+        return "EndpointName" in self.outputs and not self.of_type("AWS::SageMaker::Endpoint")
+
     @cached_property
     def analyst(self) -> boto3.Session:
         """Whose role may read reports and what was set aside: the buckets are closed to administrators."""

@@ -2,8 +2,9 @@
 
     python -m rehearsal cdk.out [--only operations] [--step 10] [--result docs/rehearsal.md]
 
-Each state is brought about twice in an account of its own: once it is destroyed as it is, once it is deployed
-again and then destroyed. Both must end with an account that holds what it held before. Half an hour.
+Each state is brought about twice: once it is destroyed as it is, once it is deployed again and then
+destroyed. Both must end with an account that holds what it held before, in which the next one is brought
+about.
 """
 
 from __future__ import annotations
@@ -67,11 +68,12 @@ def page(outcomes: Sequence[Outcome], command: str, seconds: float) -> str:
         "",
         f"    {command}",
         "",
-        f"**{passed} of {len(outcomes)} states passed.** Each was brought about twice in an embedded account",
-        "of its own: once `destroy` followed, once `deploy` and then `destroy`; after a deletion that failed",
+        f"**{passed} of {len(outcomes)} states passed.** Each was brought about twice in the embedded",
+        "account: once `destroy` followed, once `deploy` and then `destroy`; after a deletion that failed",
         "also `deploy`, which refuses with the next command. At the end the account held what it had held",
-        f"before, by {listings} listing operations of every service in use. Keys wait for their day, and the",
-        "rules that Step Functions makes for itself stay. How it is done: [rehearsal/](../rehearsal).",
+        f"before, by {listings} listing operations of every service in use, and the next state began in it.",
+        "Keys wait for their day, and the rules that Step Functions makes for itself stay. How it is done:",
+        "[rehearsal/](../rehearsal).",
         "",
         "| Stack | Place | Resource | What happens there | |",
         "| --- | --- | --- | --- | --- |",

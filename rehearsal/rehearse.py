@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
 from deployment import place
 from deployment.__main__ import DONE, REFUSED, STOPPED, main
-from rehearsal import holdings, life, shortcut
+from rehearsal import holdings, life, quotas, shortcut
 from rehearsal.states import UNDELETED, State
 from sandbox import account, deploy, faults
 
@@ -103,6 +104,7 @@ def rehearsal(assembly: Path) -> Iterator[Rehearsal]:
         os.environ.update(deploy.environment())
         try:
             deploy.bootstrap()
+            quotas.granted(assembly)
             # One place for all commands: its clients take longer to make than the stacks.
             with mock.patch.object(place, "here", return_value=place.here()):
                 yield Rehearsal(assembly=assembly, before=holdings.held())
@@ -124,12 +126,36 @@ def ordered(state: State) -> Iterator[None]:
         faults.reset()
 
 
+class _Kept:
+    """One account for state after state: each ends with proof that it holds what it held before, so the next
+    begins as in a new one. After a failure there is no such proof, and a new one is made.
+    """
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._account: Rehearsal | None = None
+
+    def account(self, assembly: Path) -> Rehearsal:
+        if self._account is None or self._account.assembly != assembly:
+            self.close()
+            self._account = self._open.enter_context(rehearsal(assembly))
+        return self._account
+
+    def close(self) -> None:
+        self._account = None
+        self._open.close()
+
+
+_kept = _Kept()  # of this process
+atexit.register(_kept.close)
+
+
 def rehearsed(assembly: Path, state: State) -> Outcome:
     began, failure, listings = time.monotonic(), "", 0
     try:
-        with rehearsal(assembly) as account:
-            account.out_of(state)
-            listings = holdings.asked()
+        _kept.account(assembly).out_of(state)
+        listings = holdings.asked()
     except Exception:  # the others can be rehearsed all the same
         failure = traceback.format_exc()
+        _kept.close()
     return Outcome(state=state, seconds=time.monotonic() - began, failure=failure, listings=listings)

@@ -179,6 +179,12 @@ def _request_service_quota_increase(p: Parameters) -> dict[str, Any]:
     }
 
 
+def quota(service: str, name: str) -> float:
+    """What the account has of it."""
+    found = figures.table()[(service, name)]
+    return _granted().get(found.code, found.default)
+
+
 def _granted() -> dict[str, float]:
     """Kept by the account: a new account begins anew."""
     kept: dict[str, float] = vars(backend("service-quotas")).setdefault("granted", {})

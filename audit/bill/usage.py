@@ -43,6 +43,8 @@ class Usage:
     gb_per_query: float = _knob(0.1, "GB that one of them scans")
     endpoint_gb: float = _knob(1, "GB a month through the interface endpoints")
     metric_hours: float = _knob(6, "hours a month in which metrics of our own are sent, all added up")
+    deliveries_per_month: float = _knob(8, "executions of each pipeline, to their end")
+    build_minutes: float = _knob(10, "minutes of one build of them")
     mails: float = _knob(50, "mails and queue messages a month")
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from audit.bill import builds
 from audit.bill.quantities import Quantity, Unknown, guarded
 from audit.bill.runs import CALL, GLUE, calls, named
 from audit.bill.standing import HOURS, Found, number
@@ -32,6 +33,7 @@ def using(templates: Templates, usage: Usage) -> Iterator[Quantity | Unknown]:
             yield from guarded(resource.path, partial(_EACH[resource.type], templates, resource, usage))
     yield from guarded("functions", partial(_functions, templates, usage))
     yield from guarded("Glue jobs", partial(_jobs_nobody_starts, templates))
+    yield from guarded("builds", partial(builds.alone, templates))
 
 
 def _quantity(group: str, what: str, price: str, amount: float) -> Quantity:
@@ -221,6 +223,14 @@ _ONCE: Mapping[str, Callable[[list[Resource], Usage], Found]] = {
 _EACH: Mapping[str, Callable[[Templates, Resource, Usage], Found]] = {
     "AWS::Kinesis::Stream": _stream,
     FIREHOSE: _delivery,
+    builds.PIPELINE: builds.pipeline,
 }
 # The rest of what is paid by use: by the runs, or by the resources above.
-PRICED = {*_ONCE, *_EACH, "AWS::Glue::Job", "AWS::Lambda::Function", "AWS::StepFunctions::StateMachine"}
+PRICED = {
+    *_ONCE,
+    *_EACH,
+    builds.PROJECT,
+    "AWS::Glue::Job",
+    "AWS::Lambda::Function",
+    "AWS::StepFunctions::StateMachine",
+}

@@ -137,6 +137,31 @@ FIELDS: Mapping[str, tuple[str, tuple[Field, ...]]] = {
     ),
     "sagemaker:createendpointconfig": ("deploy", _ENDPOINT_CONFIG),
     "AWS::SageMaker::EndpointConfig": ("deploy", _ENDPOINT_CONFIG),
+    "AWS::CodePipeline::Pipeline": (
+        "operate",
+        (
+            Field(
+                what="artefacts",
+                key=("ArtifactStore", "EncryptionKey", "Id"),
+                default="aws managed",
+                severity=None,
+                needs=("ArtifactStore",),
+                note="ML-CD-02 asks for a key",
+            ),
+        ),
+    ),
+    "AWS::CodeBuild::Project": (
+        "operate",
+        (
+            Field(
+                what="artefacts",
+                key=("EncryptionKey",),
+                default="aws managed",
+                severity=None,
+                note="AwsSolutions-CB4 asks for a key",
+            ),
+        ),
+    ),
     "AWS::SageMaker::NotebookInstance": (
         "train",
         (Field(what="volume", key=("KmsKeyId",), default="aws owned", severity=MEDIUM),),

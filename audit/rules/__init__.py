@@ -6,6 +6,7 @@ from audit.findings import Finding
 from audit.rules import (
     alarms,
     boundaries,
+    delivery,
     events,
     glue,
     identities,
@@ -45,6 +46,7 @@ _AREAS = (
     events,
     alarms,
     trails,
+    delivery,
 )
 RULES: tuple[Rule, ...] = tuple(
     value for area in _AREAS for value in vars(area).values() if isinstance(value, Rule)

@@ -55,7 +55,8 @@ def _main(options: argparse.Namespace, folder: Path) -> int:
         return _end([error.problem], 0)
     if where and options.account and where.account != options.account:
         return _end([_wrong_account(where, options.account)], 0)
-    wanted = asked.read(options.app or _synthesised(where, options.profile, folder / "cdk.out"))
+    app = options.app or _synthesised(where, options.profile, folder / "cdk.out", region)
+    wanted = asked.read(app)
     refuse_other_profile(wanted, options.profile)
     if where is None:
         found = offline(wanted, region, _tell)
@@ -117,10 +118,17 @@ def _wrong_account(where: Place, expected: str) -> Problem:
     )
 
 
-def _synthesised(where: Place | None, profile: str, into: Path) -> Path:
+def _synthesised(where: Place | None, profile: str, into: Path, region: str) -> Path:
+    """As it would be deployed to the Region; what a Region lacks for it is to be told, and not refused."""
     _tell(f"synthesises profile {profile}")
     nowhere = Place(account="", region=_HOME, caller="", session=boto3.Session(region_name=_HOME))
-    return cli.synthesised(where or nowhere, profile, into)
+    known = where.region if where else region
+    try:
+        return cli.synthesised(where or nowhere, profile, into, region=known)
+    except errors.RefusedError:
+        if not known:
+            raise
+        return cli.synthesised(where or nowhere, profile, into)
 
 
 def _end(found: list[Problem], resources: int) -> int:

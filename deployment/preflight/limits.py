@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from botocore.exceptions import ClientError
 
 from audit import quotas
 from audit.quotas import Need, Quota
 from audit.templates import Templates
-from deployment import stacks
+from deployment import errors, stacks
 from deployment.names import Names
 from deployment.place import Place
 from deployment.preflight.findings import Problem, Severity
@@ -59,6 +59,8 @@ class Limits:
             try:
                 limit = self._limit(need)
             except ClientError as error:
+                if errors.is_about_credentials(error):
+                    raise
                 if need.service not in refused:
                     refused.add(need.service)
                     yield unknown(
@@ -66,12 +68,29 @@ class Limits:
                         f"{error.response['Error']['Code']}: the caller needs {_PERMISSION}; instead, what a "
                         "new account has is taken",
                     )
-                known = quotas.table().get(need.key)
-                limit = _default(known, self.place.region) if known else None
+                yield from self._supposed(need)
+                continue
             if limit is None:
                 yield self._missing(need)
-            else:
-                yield from judged(need, limit, used=self._used(need, own))
+                continue
+            try:
+                used = self._used(need, own)
+            except ClientError as error:
+                if errors.is_about_credentials(error):
+                    raise
+                used = 0
+                yield unknown(
+                    f"use of {need.name!r} by others",
+                    f"{error.response['Error']['Code']}: allow the caller {error.operation_name}, or look "
+                    "by hand",
+                )
+            yield from judged(need, limit, used=used)
+
+    def _supposed(self, need: Need) -> Iterator[Problem]:
+        """Against what a new account has: this one may have been given more, so nothing is sure."""
+        if known := quotas.table().get(need.key):
+            for problem in judged(need, _default(known, self.place.region), used=0):
+                yield replace(problem, severity=Severity.MAY)
 
     def _limit(self, need: Need) -> Limit | None:
         known = quotas.table().get(need.key)

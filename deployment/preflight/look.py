@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
 
 from botocore.exceptions import ClientError
 
 from deployment import errors
 from deployment.names import Names
 from deployment.place import Place
-from deployment.preflight import limits, surroundings, taken
+from deployment.preflight import asked, limits, surroundings, taken
 from deployment.preflight.asked import Asked
 from deployment.preflight.findings import Problem, Severity
 
@@ -37,6 +38,18 @@ def problems(
         limits.AREA: lambda: limits.Limits(place=where, names=names).problems(wanted.templates),
     }
     return _run({area: check for area, check in checks.items() if area not in skip}, tell)
+
+
+def of_assembly(
+    where: Place,
+    names: Names,
+    assembly: Path,
+    tell: Callable[[str], None],
+    skip: Collection[str] = (),
+) -> tuple[list[Problem], int]:
+    """As `problems`, of a synthesised assembly; with the number of resources in it."""
+    wanted = asked.read(assembly)
+    return problems(where, names, wanted, tell, skip), len(wanted.templates.resources)
 
 
 def offline(wanted: Asked, region: str, tell: Callable[[str], None]) -> list[Problem]:

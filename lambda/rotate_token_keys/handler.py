@@ -27,7 +27,9 @@ def handler(event: dict[str, Any], _context: object) -> None:
         raise RotationError(f"unknown step {step!r}, allowed: {', '.join(STEPS)}")
     stages = client("secretsmanager").describe_secret(SecretId=secret)["VersionIdsToStages"]
     if CURRENT in stages.get(version, []):
-        return  # done before
+        if PENDING in stages[version]:  # a call before this one died on its way through the labels
+            _labels_off(secret, version, next((n for n, on in stages.items() if PREVIOUS in on), None))
+        return
     if PENDING not in stages.get(version, []):
         raise RotationError(f"version {version} is not pending, allowed: the version of a running rotation")
     STEPS[step](secret, version, stages)
@@ -62,10 +64,20 @@ def _finish(secret: str, version: str, stages: dict[str, list[str]]) -> None:
     destroyed = {*pending.destroyed} - {*_present(secret).destroyed}
     move = client("secretsmanager").update_secret_version_stage
     move(SecretId=secret, VersionStage=CURRENT, MoveToVersionId=version, RemoveFromVersionId=before)
-    move(SecretId=secret, VersionStage=PENDING, RemoveFromVersionId=version)
-    if destroyed:  # no label may lead to a destroyed key; Secrets Manager deletes what has none
-        move(SecretId=secret, VersionStage=PREVIOUS, RemoveFromVersionId=before)
+    _labels_off(secret, version, before if destroyed else None)
     print(json.dumps({"rotated": version, "destroyed": sorted(destroyed)}))
+
+
+def _labels_off(secret: str, version: str, before: str | None) -> None:
+    """No label may lead to a destroyed key; Secrets Manager deletes a version that has none.
+
+    The pending one goes last: as long as it is there, this is to be done. Whoever does it for a call that
+    died cannot know whether a key was destroyed, and takes it that one was.
+    """
+    move = client("secretsmanager").update_secret_version_stage
+    if before is not None:
+        move(SecretId=secret, VersionStage=PREVIOUS, RemoveFromVersionId=before)
+    move(SecretId=secret, VersionStage=PENDING, RemoveFromVersionId=version)
 
 
 STEPS = {"createSecret": _create, "setSecret": _nothing, "testSecret": _test, "finishSecret": _finish}

@@ -237,14 +237,18 @@ class Engine:
             stack.set_status(f"{verb}_COMPLETE")
 
     def _undo_created(self) -> list[str]:
-        failed = []
+        failed: list[str] = []
         template = self.stack.template
         for step in reversed(self.steps):
-            body = template.resources[step.resource.logical_id] if template else {}
+            name = step.resource.logical_id
+            body = template.resources[name] if template else {}
+            if template and any(name in template.dependencies[other] for other in failed):
+                failed.append(name)  # something that stands on it is still there
+                continue
             try:
                 self._remove(step.resource, keep=body.get("DeletionPolicy") == "Retain")
             except ResourceError:
-                failed.append(step.resource.logical_id)
+                failed.append(name)
         return failed
 
     def _failed_update(self, reason: str, previous: Target) -> None:

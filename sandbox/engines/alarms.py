@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sandbox import clock, logs, work
-from sandbox.engines import alarm_actions, alarm_state, metrics
+from sandbox.engines import alarm_actions, alarm_state, metrics, service_quota
 from sandbox.engines.alarm_state import Judgement, Sample
 from sandbox.engines.backends import backend
 
@@ -132,6 +132,7 @@ def _metric(alarm: Any) -> Judgement:
 
 def _math(alarm: Any, periods: int) -> tuple[alarm_state.Points, int]:
     known: dict[str, alarm_state.Points] = {}
+    usages: dict[str, service_quota.Usage] = {}
     queries = list(alarm.metric_data_queries)
     stats = [query.metric_stat for query in queries if query.metric_stat]
     seconds = max((int(stat.period) for stat in stats), default=60)
@@ -140,13 +141,16 @@ def _math(alarm: Any, periods: int) -> tuple[alarm_state.Points, int]:
             stat = query.metric_stat
             key = _series(stat.metric.namespace, stat.metric.metric_name, stat.metric.dimensions)
             known[query.id] = _points(key, stat.stat, seconds, periods)
+            usages[query.id] = service_quota.Usage(
+                namespace=key[0], name=key[1], dimensions=dict(key[2]), seconds=seconds
+            )
     remaining = [query for query in queries if not query.metric_stat]
     while remaining:  # an expression may use another one, whatever their order
         ready = [q for q in remaining if not any(_uses(q.expression, o.id) for o in remaining if o is not q)]
         if not ready:
             raise alarm_state.UnsupportedAlarmError("metric math expressions use each other in a circle")
         for query in ready:
-            known[query.id] = alarm_state.series(query.expression, known)
+            known[query.id] = alarm_state.series(service_quota.applied(query.expression, usages), known)
             remaining.remove(query)
     answers = [query.id for query in queries if str(query.return_data).lower() != "false"]
     if len(answers) != 1:

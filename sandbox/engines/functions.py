@@ -93,6 +93,8 @@ def _concurrency(target: Any) -> Any:
         while _in_flight.get(name, 0) >= _MOST_ENVIRONMENTS:
             _free.wait(1)
         _in_flight[name] = _in_flight.get(name, 0) + 1
+        at_once = sum(_in_flight.values())
+    metrics.put(namespace="AWS/Lambda", name="ConcurrentExecutions", value=at_once, unit="Count")
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.engines import alarm_state, alarms
+from sandbox.engines import alarm_state, alarms, service_quota
 from sandbox.engines.alarm_state import Sample
 
 
@@ -57,15 +57,19 @@ def answer(
     measured = {
         query["Id"]: _measured(query, start, end, newest_first) for query in queries if "MetricStat" in query
     }
+    usages = {query["Id"]: _usage(query["MetricStat"]) for query in queries if "MetricStat" in query}
     return [
-        measured.get(query["Id"]) or _computed(query, measured, newest_first)
+        measured.get(query["Id"]) or _computed(query, measured, usages, newest_first)
         for query in queries
         if query.get("ReturnData", True)
     ]
 
 
 def _computed(
-    query: dict[str, Any], measured: dict[str, dict[str, Any]], newest_first: bool
+    query: dict[str, Any],
+    measured: dict[str, dict[str, Any]],
+    usages: dict[str, service_quota.Usage],
+    newest_first: bool,
 ) -> dict[str, Any]:
     """Metric math, where at least one of its metrics has a point."""
     times = sorted({time for result in measured.values() for time in result["timestamps"]})
@@ -73,11 +77,21 @@ def _computed(
     for name, result in measured.items():
         known = dict(zip(result["timestamps"], result["values"], strict=True))
         points[name] = [known.get(time) for time in times]
-    values = alarm_state.series(query["Expression"], points)
+    values = alarm_state.series(service_quota.applied(query["Expression"], usages), points)
     pairs = [(time, value) for time, value in zip(times, values, strict=True) if value is not None]
     pairs.sort(reverse=newest_first)
     label = query.get("Label") or query["Id"]
     return _result(query["Id"], label, [time for time, _ in pairs], [value for _, value in pairs])
+
+
+def _usage(stat: dict[str, Any]) -> service_quota.Usage:
+    metric = stat["Metric"]
+    return service_quota.Usage(
+        namespace=metric["Namespace"],
+        name=metric["MetricName"],
+        dimensions={each["Name"]: each["Value"] for each in metric.get("Dimensions", [])},
+        seconds=int(stat["Period"]),
+    )
 
 
 def _measured(query: dict[str, Any], start: datetime, end: datetime, newest_first: bool) -> dict[str, Any]:

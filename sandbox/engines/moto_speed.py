@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
 
@@ -19,6 +20,8 @@ def install(notify: Callable[[str], None]) -> None:
     _put_many_at_once(notify)
     _parse_definitions_once()
     _make_client_classes_once()
+    _name_endpoint_services()
+    _read_managed_policies_once()
 
 
 def _route_quickly() -> None:
@@ -202,6 +205,61 @@ def _make_client_classes_once() -> None:
     ClientCreator._create_client_class = create
 
 
+def _read_managed_policies_once() -> None:
+    """moto parses AWS's own policies, megabytes of them, for each account that begins: half a second."""
+    from moto.iam import models
+
+    @cache
+    def known() -> list[tuple[str, dict[str, Any]]]:
+        found = json.loads(models.aws_managed_policies_data)
+        return [
+            (
+                name,
+                {
+                    "default_version_id": each.get("DefaultVersionId"),
+                    "path": each.get("Path"),
+                    "document": json.dumps(each.get("Document")),
+                    "create_date": datetime.fromisoformat(each["CreateDate"]),
+                    "update_date": datetime.fromisoformat(each["UpdateDate"]),
+                },
+            )
+            for name, each in found.items()
+        ]
+
+    def policies(self: Any) -> list[Any]:
+        if not models.load_iam_aws_managed_policies():
+            return []
+        make = models.AWSManagedPolicy
+        return [
+            make(name, account_id=self.account_id, region=self.region_name, **each) for name, each in known()
+        ]
+
+    models.IAMBackend._init_aws_policies = policies
+
+
+def _name_endpoint_services() -> None:
+    """moto makes the state of every service, to ask each for the names of its VPC endpoints."""
+    from moto import backends
+    from moto.core.base_backend import BaseBackend
+    from moto.ec2.models import vpcs
+    from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend
+
+    @cache
+    def named(region: str) -> tuple[Any, ...]:
+        every = [zone.name for zones in RegionsAndZonesBackend.zones.values() for zone in zones]
+        zones = [name for name in every if name.startswith(region)]
+        kinds = [backends.get_backend(name).backend for name in vpcs.IMPLEMENTED_ENDPOINT_SERVICES]
+        own = [each for kind in kinds for each in kind.default_vpc_endpoint_service(region, zones) or []]
+        rest = (name for name in vpcs.AWS_ENDPOINT_SERVICES if name not in vpcs.COVERED_ENDPOINT_SERVICES)
+        make = BaseBackend.default_vpc_endpoint_service_factory
+        return (*own, *(each for name in rest for each in make(region, zones, name)))
+
+    def collect(_account: str, region: str) -> list[dict[str, Any]]:
+        return list(named(region))
+
+    vpcs.VPCBackend._collect_default_endpoint_services = staticmethod(collect)
+
+
 def _decoded_size(text: str) -> int:
     return len(text) * 3 // 4 - text[-2:].count("=")
 
@@ -228,6 +286,13 @@ def self_test() -> None:
         f"{models}:KinesisBackend.put_record",
         "self", "stream_arn", "stream_name", "partition_key", "explicit_hash_key", "data",
     )  # fmt: skip
+    check("moto.iam.models:IAMBackend._init_aws_policies", "self")
+    check("moto.iam.models:AWSManagedPolicy.from_data", "name", "account_id", "region_name", "data")
+    check("moto.iam.models:aws_managed_policies_data")
+    vpcs = "moto.ec2.models.vpcs"
+    check(f"{vpcs}:VPCBackend._collect_default_endpoint_services", "account_id", "region")
+    for name in ("IMPLEMENTED_ENDPOINT_SERVICES", "AWS_ENDPOINT_SERVICES", "COVERED_ENDPOINT_SERVICES"):
+        check(f"{vpcs}:{name}")
     check("moto.kinesis.responses:KinesisResponse.put_records", "self")
     check("moto.kinesis.responses:KinesisResponse.get_records", "self")
     parser = "moto.stepfunctions.parser.asl.parse.asl_parser"

@@ -9,7 +9,7 @@ from constructs import Construct
 from security.boundary import Boundary
 from security.buckets import BucketKeeping
 from security.logs import LogKeeping
-from security.regions import SupportedRegion
+from security.regions import BUDGET, SupportedRegion, is_without
 from settings import Settings
 from stacks.base.functions import Functions
 from stacks.base.keys import Keys
@@ -31,7 +31,8 @@ class BaseStack(Stack):
             scope, construct_id, stack_name=settings.stack_name("base"), termination_protection=keep
         )
         Tags.of(self).add("stage", "base")
-        SupportedRegion(self, "SupportedRegion")
+        has_budget = settings.monitor.budget_usd is not None and not is_without(self, BUDGET)
+        SupportedRegion(self, "SupportedRegion", has_budget=has_budget)
         removal = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
         self.boundary = Boundary(self, "Boundary")
         iam.PermissionsBoundary.of(self).apply(self.boundary)

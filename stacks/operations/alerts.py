@@ -22,11 +22,14 @@ UNDER = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 QUIET = cloudwatch.TreatMissingData.NOT_BREACHING
 
 
+Measured = cloudwatch.Metric | cloudwatch.MathExpression
+
+
 @dataclass(frozen=True, kw_only=True)
 class Limit:
     """What the dashboard draws of an alarm: above or below which value of a metric's period it rings."""
 
-    metric_name: str
+    name: str
     value: float
     is_lower: bool
     minutes: float
@@ -75,7 +78,7 @@ class Alerts(Construct):
         self,
         stage: str,
         title: str,
-        measured: cloudwatch.Metric,
+        measured: Measured,
         threshold: float,
         *,
         when: cloudwatch.ComparisonOperator = OVER,
@@ -100,13 +103,18 @@ class Alerts(Construct):
         alarm.add_ok_action(actions.SnsAction(self.topic))
         self.alarms.setdefault(stage, []).append(alarm)
         limit = Limit(
-            metric_name=measured.metric_name,
+            name=name_of(measured),
             value=threshold,
             is_lower=when is UNDER,
             minutes=measured.period.to_minutes(),
         )
         self.limits.setdefault(stage, []).append(limit)
         return alarm
+
+
+def name_of(measured: Measured) -> str:
+    """Of what is computed, its label."""
+    return measured.metric_name if isinstance(measured, cloudwatch.Metric) else measured.label or ""
 
 
 def metric(

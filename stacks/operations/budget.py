@@ -6,35 +6,15 @@ some hours late: a budget tells, it stops nothing.
 
 from __future__ import annotations
 
-from aws_cdk import Annotations, Stack, Token
+from aws_cdk import Annotations
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from security import regions
 from settings import PROJECT
 
 ALERTS_PERCENT = (50, 80, 100)
-# CloudFormation does not know the type there and refuses a template that has it, under a condition too.
-WITHOUT_BUDGETS = (
-    "af-south-1",
-    "ap-east-1",
-    "ap-east-2",
-    "ap-northeast-3",
-    "ap-south-2",
-    "ap-southeast-3",
-    "ap-southeast-4",
-    "ap-southeast-5",
-    "ap-southeast-6",
-    "ap-southeast-7",
-    "ca-west-1",
-    "eu-central-2",
-    "eu-north-1",
-    "eu-south-1",
-    "eu-south-2",
-    "il-central-1",
-    "me-central-1",
-    "mx-central-1",
-)
 
 
 class Budget(Construct):
@@ -42,12 +22,11 @@ class Budget(Construct):
         super().__init__(scope, construct_id)
         if usd is None:
             return
-        # Synthesis knows a Region only when it is told: `-c region=eu-north-1`.
-        region = self.node.try_get_context("region") or Stack.of(self).region
-        if not Token.is_unresolved(region) and region in WITHOUT_BUDGETS:
+        if regions.is_without(self, regions.BUDGET):
             Annotations.of(self).add_warning_v2(
                 "no-budget-in-region",
-                f"CloudFormation has no budgets in {region}: make one by hand, docs/operations.md, Cost",
+                "CloudFormation has no budgets in this Region, so the deployment has none: make one by hand, "
+                "docs/operations.md, Cost",
             )
             return
         budget = budgets.CfnBudget

@@ -15,8 +15,9 @@ from constructs import Construct
 from settings import Settings
 from stacks.operations.alarms import DAY_MINUTES as DAY
 from stacks.operations.alarms import functions_of
-from stacks.operations.alerts import Alerts, Limit, metric
+from stacks.operations.alerts import Alerts, Limit, Measured, metric, name_of
 from stacks.operations.deploy import endpoint_name
+from stacks.operations.limits import shares
 from stacks.operations.neighbours import Ingest
 from stacks.operations.release import CHALLENGER, CHAMPION
 from stacks.operations.steps import NAMESPACE
@@ -68,7 +69,10 @@ class Dashboard(Construct):
         endpoint = endpoint_name(settings)
         _head(board, settings.prefix, alerts, endpoint)
         rows = {
-            "ingest": _ingest(ingest, dead_letters),
+            "ingest": [
+                *_ingest(ingest, dead_letters),
+                _Graph("Use of quotas and shards", "percent", [*shares(settings, ingest).values()], 24),
+            ],
             "retrain": _runs(workflows),
             "deploy": _endpoint(endpoint),
             "monitor": _model(endpoint),
@@ -126,17 +130,15 @@ class _Graph:
     """`divide`: the metrics' own unit by the one that is shown, for example microseconds as milliseconds."""
 
     def __init__(
-        self, title: str, unit: str, metrics: Sequence[cloudwatch.Metric], width: int, divide: int = 1
+        self, title: str, unit: str, metrics: Sequence[Measured], width: int, divide: int = 1
     ) -> None:
         self._title, self._unit, self._metrics = title, unit, metrics
         self._width, self._divide = width, divide
 
     def widget(self, limits: Sequence[Limit]) -> cloudwatch.GraphWidget:
-        shown = {(each.metric_name, each.period.to_minutes()) for each in self._metrics}
+        shown = {(name_of(each), each.period.to_minutes()) for each in self._metrics}
         # A limit on a day's sum says nothing about five minutes of it.
-        drawn = {
-            (limit.value, limit.is_lower) for limit in limits if (limit.metric_name, limit.minutes) in shown
-        }
+        drawn = {(limit.value, limit.is_lower) for limit in limits if (limit.name, limit.minutes) in shown}
         return cloudwatch.GraphWidget(
             title=self._title,
             left=[self._scaled(number, each) for number, each in enumerate(self._metrics)],
@@ -146,7 +148,7 @@ class _Graph:
             height=6,
         )
 
-    def _scaled(self, number: int, measured: cloudwatch.Metric) -> cloudwatch.IMetric:
+    def _scaled(self, number: int, measured: Measured) -> cloudwatch.IMetric:
         if self._divide == 1:
             return measured
         return cloudwatch.MathExpression(

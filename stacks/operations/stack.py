@@ -22,6 +22,7 @@ from stacks.operations.bulk_score import BulkScore
 from stacks.operations.dashboard import Dashboard
 from stacks.operations.deploy import Deploy, endpoint_name
 from stacks.operations.ledger import Ledger
+from stacks.operations.limits import watch_limits
 from stacks.operations.monitor import Monitor
 from stacks.operations.neighbours import Data, Model
 from stacks.operations.platform import WorkflowPlatform
@@ -140,6 +141,7 @@ class OperationsStack(Stack):
             "BulkScore": self.bulk_score.workflow.arn,
         }
         watch(self.alerts, settings, data.ingest, functions.dead_letters, workflows)
+        watch_limits(self.alerts, settings, data.ingest)
         if not settings.is_paused:
             Dashboard(
                 self,

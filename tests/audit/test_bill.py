@@ -46,6 +46,15 @@ def variant(count: int | str, kind: str = "ml.m5.large", **more: Any) -> dict[st
     return {"VariantName": "champion", "InstanceType": kind, "InitialInstanceCount": count, **more}
 
 
+def action(category: str, provider: str, project: Any = None) -> dict[str, Any]:
+    """Of a pipeline."""
+    return {
+        "Name": provider,
+        "ActionTypeId": {"Category": category, "Owner": "AWS", "Provider": provider, "Version": "1"},
+        "Configuration": {"ProjectName": project} if project else {},
+    }
+
+
 def machine(**states: dict[str, Any]) -> dict[str, Any]:
     return resource("StepFunctions::StateMachine", DefinitionString=json.dumps({"States": states}))
 
@@ -154,6 +163,28 @@ def test_what_is_always_on(tmp_path: Path, resources: dict[str, Any], usd: float
 @pytest.mark.parametrize(
     ("resources", "knobs", "usd"),
     [
+        # 4 deliveries x 2 builds of 15 minutes x 0.02; 4 x (1 + 2 x 15) minutes of actions x 0.002
+        pytest.param(
+            {
+                "A": resource(
+                    "CodePipeline::Pipeline",
+                    PipelineType="V2",
+                    Stages=[
+                        {"Actions": [action("Source", "CodeStarSourceConnection")]},
+                        {"Actions": [action("Build", "CodeBuild", "named"), action("Approval", "Manual")]},
+                        {"Actions": [action("Build", "CodeBuild", {"Ref": "B"})]},
+                    ],
+                ),
+                "B": resource(
+                    "CodeBuild::Project",
+                    Name="named",
+                    Environment={"Type": "LINUX_CONTAINER", "ComputeType": "BUILD_GENERAL1_LARGE"},
+                ),
+            },
+            {"deliveries_per_month": 4, "build_minutes": 15},
+            2.648,
+            id="a pipeline with two builds and an approval",
+        ),
         # 365/12 days x 1,000 records of 1 KB: one unit each, 30,416.67 x 0.014 / 1e6
         pytest.param(
             {"A": resource("Kinesis::Stream", ShardCount=1)},

@@ -101,7 +101,8 @@ def test_proposed_rows_are_those_of_our_ledger(audited: dict[str, Templates], tm
         proposed = grounds.proposed(there, profile, day)
         path = tmp_path / f"{profile}.yaml"
         path.write_text(yaml.safe_dump(proposed), encoding="utf-8")
-        ours = [one for one in ledger.read(app.LEDGER, profile) if one.proof == grounds.PROOF]
+        rows = ledger.about(ledger.read(app.LEDGER, profile), there.stacks)
+        ours = [one for one in rows if one.proof == grounds.PROOF]
         written = [replace(one, review_by=day + grounds.HALF_A_YEAR) for one in ours]
         assert sorted(ledger.read(path, profile), key=str) == sorted(written, key=str)
 

@@ -507,6 +507,36 @@ TO_EVENTS = one(
 )
 
 # Rule -> (bad, good). The bad one breaks this rule alone, the good one none.
+CHANGE = {"Category": "Deploy", "Owner": "AWS", "Provider": "CloudFormation", "Version": "1"}
+PIPELINE = one(
+    "AWS::CodePipeline::Pipeline",
+    ArtifactStore={"Type": "S3", "Location": "any", "EncryptionKey": {"Id": KEY, "Type": "KMS"}},
+    Stages=[
+        {
+            "Name": "Source",
+            "Actions": [
+                {
+                    "Name": "Source",
+                    "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "Connection"},
+                    "Configuration": {"ConnectionArn": "arn"},
+                }
+            ],
+        },
+        {"Name": "Sandbox", "Actions": [{"Name": "Try", "ActionTypeId": CHANGE}]},
+        {
+            "Name": "Production",
+            "Actions": [
+                {"Name": "Change", "ActionTypeId": CHANGE, "RunOrder": 2},
+                {"Name": "Ask", "ActionTypeId": {"Category": "Approval", "Owner": "AWS"}, "RunOrder": 1},
+            ],
+        },
+    ],
+)
+STAGES = "X.Properties.Stages"
+BUILD = one(
+    "AWS::CodeBuild::Project",
+    Environment={"Image": "aws/codebuild/standard:7.0-26.07.29", "Type": "LINUX_CONTAINER"},
+)
 EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-SFN-01": (but(MACHINE, f"{STATE}.Train.Parameters.VpcConfig"), MACHINE),
     "ML-SFN-02": (but(MACHINE, f"{STATE}.Train.Parameters.ResourceConfig.VolumeKmsKeyId"), MACHINE),
@@ -685,6 +715,10 @@ EXAMPLES: dict[str, tuple[Resources, Resources]] = {
     "ML-CW-02": (but(ALARM, "X.Properties.ActionsEnabled", False), ALARM),
     "ML-CW-03": (but(ALARM, "X.Properties.TreatMissingData", "notBreaching"), ALARM),
     "ML-CW-04": (but(WATCHED, "A1"), WATCHED),
+    "ML-CD-01": (but(PIPELINE, f"{STAGES}.0.Actions.0.Configuration.OAuthToken", "x"), PIPELINE),
+    "ML-CD-02": (but(PIPELINE, "X.Properties.ArtifactStore.EncryptionKey"), PIPELINE),
+    "ML-CD-03": (but(PIPELINE, f"{STAGES}.2.Actions.1"), PIPELINE),
+    "ML-CD-04": (but(BUILD, "X.Properties.Environment.Image", "aws/codebuild/standard:7.0"), BUILD),
     "ML-CW-05": (
         but(FOLLOWING, "R.Properties.EventPattern.resources", [{"Fn::GetAtt": ["Y", "Arn"]}]),
         FOLLOWING,
@@ -1142,3 +1176,71 @@ def test_rules_have_something_to_look_at_in_our_stacks(audited: dict[str, Templa
 def test_worst_findings_come_first() -> None:
     findings = found({**but(BUCKET, OPEN), **but({"K": TRAIL["X"]}, "K.Properties.KMSKeyId")})
     assert [finding.rule for finding in findings] == ["ML-S3-05", "ML-CT-02"]
+
+
+# -- delivery
+
+
+def builds(may: str, *, resource: str = "arn:aws:iam::<AccountId>:role/cdk-any-deploy-role-1-2") -> Resources:
+    """A pipeline whose last build has a role that may do this, with nobody asked before it."""
+    statement = {"Effect": "Allow", "Action": may, "Resource": resource}
+    trust = allow("sts:AssumeRole", {"Service": "codebuild.amazonaws.com"}, Condition=OURS)
+    del trust["Resource"]
+    built = {
+        "Name": "Build",
+        "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild"},
+        "Configuration": {"ProjectName": {"Ref": "B"}},
+    }
+    return {
+        **but(PIPELINE, f"{STAGES}", [*PIPELINE["X"]["Properties"]["Stages"][:1], {"Actions": [built]}]),
+        "B": {**BUILD["X"], "Properties": {**BUILD["X"]["Properties"], "ServiceRole": ROLE_ARN}},
+        "Role": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {
+                "AssumeRolePolicyDocument": policy(trust),
+                "Policies": [{"PolicyName": "own", "PolicyDocument": policy(statement)}],
+            },
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        pytest.param(builds("sts:AssumeRole"), True, id="takes on the role that deploys"),
+        pytest.param(builds("sts:AssumeRole", resource="*"), True, id="takes on any role"),
+        pytest.param(builds("cloudformation:UpdateStack", resource="*"), True, id="changes stacks itself"),
+        pytest.param(
+            builds("sts:AssumeRole", resource="arn:aws:iam::1:role/cdk-any-lookup-role-1-2"),
+            False,
+            id="only looks",
+        ),
+        pytest.param(builds("s3:GetObject", resource="*"), False, id="deploys nothing"),
+    ],
+)
+def test_a_build_that_may_deploy_is_a_deployment(resources: Resources, expected: bool) -> None:
+    assert ("ML-CD-03" in rules(resources)) is expected
+
+
+def test_a_yes_before_the_sandbox_is_none_for_production() -> None:
+    early = but(PIPELINE, f"{STAGES}.2.Actions.1")
+    asked = PIPELINE["X"]["Properties"]["Stages"][2]["Actions"][1]
+    actions = early["X"]["Properties"]["Stages"][1]["Actions"]
+    early["X"]["Properties"]["Stages"][1]["Actions"] = [asked, {**actions[0], "RunOrder": 2}]
+    assert "ML-CD-03" in rules(early)
+
+
+def test_an_oauth_source_is_told_by_its_owner_too() -> None:
+    old = but(PIPELINE, f"{STAGES}.0.Actions.0.ActionTypeId.Owner", "ThirdParty")
+    assert rules(old) == {"ML-CD-01"}
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        pytest.param(f"public.ecr.aws/any/image@sha256:{'0' * 64}", id="a digest"),
+        pytest.param({"Ref": "Parameter"}, id="said at deployment"),
+    ],
+)
+def test_an_image_that_does_not_move_or_is_not_known_is_no_finding(image: Any) -> None:
+    assert rules(but(BUILD, "X.Properties.Environment.Image", image)) == set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import contracts
 from sandbox.engines import event_pattern
 from settings import PROFILES
 from stacks.operations.alarms import vcpus
-from stacks.operations.budget import WITHOUT_BUDGETS, Budget
+from stacks.operations.budget import Budget
 from tests.definitions import definitions, flat, tasks
 
 BOOK = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -63,9 +62,23 @@ def test_every_stage_has_alarms_and_every_alarm_tells_people(sandbox: Any) -> No
         assert alarm["AlarmDescription"].endswith("docs/operations.md"), title
 
 
-def test_every_alarm_has_a_line_in_the_book_and_every_line_an_alarm(production: Any) -> None:
+def test_every_alarm_has_a_line_in_the_book_and_every_line_an_alarm(production: Any, sandbox: Any) -> None:
+    """Of either profile: only a stream with shards can be nearly full."""
     written = set(re.findall(r"^\| `([^`]+)` \|", BOOK.read_text(encoding="utf-8"), re.MULTILINE))
-    assert written == set(alarms(production))
+    assert written == set(alarms(production)) | set(alarms(sandbox))
+    assert set(alarms(sandbox)) - set(alarms(production)) == {"ingest: stream is nearly full"}
+
+
+def test_alarms_near_a_quota_ask_cloudwatch_for_the_quota(assembly: Any) -> None:
+    """In the form of its own alarms; and before it refuses: at four fifths of it, for five minutes."""
+    found = {title: alarm for title, alarm in alarms(assembly).items() if title.endswith("near the quota")}
+    assert set(found) == {"ingest: functions near the quota", "ingest: keys near the quota"}
+    for alarm in found.values():
+        share, usage = alarm["Metrics"]
+        name = usage["Id"]
+        assert share["Expression"] == f"{name} / SERVICE_QUOTA({name}) * 100"
+        assert (alarm["Threshold"], alarm["EvaluationPeriods"], usage["MetricStat"]["Period"]) == (80, 5, 60)
+        assert alarm["TreatMissingData"] == "notBreaching"
 
 
 def test_a_transform_job_that_fails_is_told(sandbox: Any) -> None:
@@ -219,19 +232,6 @@ def test_the_region_may_be_said_on_the_command_line() -> None:
     assertions.Template.from_stack(stack).resource_count_is("AWS::Budgets::Budget", 0)
 
 
-def test_regions_without_budgets_are_those_of_the_registry() -> None:
-    """cfn-lint carries, by Region, which types CloudFormation knows."""
-    folder = files("cfnlint") / "data" / "schemas" / "providers"
-    known = {
-        path.name.removesuffix(".json"): json.loads(path.read_text())
-        for path in folder.iterdir()
-        if re.fullmatch(r"[a-z]{2}-[a-z]+-\d\.json", path.name)
-    }
-    without = {region for region, types in known.items() if "AWS::Budgets::Budget" not in types}
-    assert len(known) > 30
-    assert set(WITHOUT_BUDGETS) == without
-
-
 def test_only_our_alarms_and_rules_may_publish_to_the_topic(sandbox: Any) -> None:
     [policy] = sandbox.resources("AWS::SNS::TopicPolicy").values()
     services = [
@@ -284,8 +284,10 @@ def drawn(graph: dict[str, Any]) -> tuple[set[tuple[str, int]], int]:
     found, divide = set(), 1
     for row in graph["metrics"]:
         options = row[-1] if isinstance(row[-1], dict) else {}
-        if "expression" in options:
-            divide = int(options["expression"].partition("/")[2])
+        if scaled := re.fullmatch(r"m\d+/(\d+)", options.get("expression", "")):
+            divide = int(scaled[1])
+        elif "expression" in options:  # what an alarm computes, by its label
+            found.add((options["label"], options["period"]))
         else:
             found.add((row[1], options.get("period", 300)))
     return found, divide
@@ -294,12 +296,16 @@ def drawn(graph: dict[str, Any]) -> tuple[set[tuple[str, int]], int]:
 def test_every_alarm_has_its_limit_drawn_into_a_graph_of_the_period_that_it_judges(assembly: Any) -> None:
     graphs = graphs_of(assembly)
     for title, alarm in alarms(assembly).items():
+        judged = (alarm.get("MetricName"), alarm.get("Period"))
+        if "Metrics" in alarm:
+            share, usage, *_ = alarm["Metrics"]
+            judged = (share["Label"], usage["MetricStat"]["Period"])
         lines = {
             (line["value"] * divide, "below" in line["label"])
             for graph in graphs
             for shown, divide in [drawn(graph)]
             for line in graph.get("annotations", {}).get("horizontal", [])
-            if (alarm["MetricName"], alarm["Period"]) in shown
+            if judged in shown
         }
         is_lower = alarm["ComparisonOperator"] == "LessThanThreshold"
         assert (alarm["Threshold"], is_lower) in lines, f"{title}: {lines}"

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,26 @@ import botocore
 import pytest
 
 import app as project
+import contracts
 from audit import regions as audit_regions
 from audit.templates import Templates
+from deployment.assembly import warnings
 from sandbox.cloudformation.errors import ValidationError
 from sandbox.cloudformation.intrinsics import Scope
 from sandbox.cloudformation.operations import _check_rules
 from sandbox.cloudformation.template import Template
 from security import endpoints, images, regions
-from settings import PROFILES
-from tests.conftest import Assembly
+from settings import PROFILES, settings_for
+from tests.conftest import CONTEXT, Assembly, read_assembly
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS = Path(botocore.__file__).parent / "data" / "partitions.json"
 ID = re.compile(r"pl-[0-9a-f]{8}")
 ACCOUNT = re.compile(r"[0-9]{12}")
 COMPLETE = [region for region in regions.COMMERCIAL if not regions.lacking(region)]
+# Of these, where the same templates serve; elsewhere synthesis is told the Region, and leaves the budget out.
+PLAIN = [region for region in COMPLETE if region not in regions.WITHOUT_TYPES[regions.BUDGET]]
+TOLD = [region for region in COMPLETE if region not in PLAIN]
 INCOMPLETE = [region for region in regions.COMMERCIAL if regions.lacking(region)]
 
 
@@ -88,9 +94,70 @@ def test_enough_regions_are_complete() -> None:
     """Sixteen have all; the others wait for an id or an image that nobody has confirmed."""
     assert len(COMPLETE) == 16
     assert {"eu-north-1", "us-east-1", "sa-east-1"} < set(COMPLETE)
+    assert (len(PLAIN), TOLD) == (15, ["eu-north-1"])
 
 
-@pytest.mark.parametrize("region", COMPLETE)
+def test_types_that_a_region_does_not_know_are_those_of_the_registry(assembly: Assembly) -> None:
+    """cfn-lint carries, by Region, which types CloudFormation knows."""
+    folder = files("cfnlint") / "data" / "schemas" / "providers"
+    listed = {path.name: path for path in folder.iterdir()}
+    known = {
+        region: set(json.loads(listed[f"{region}.json"].read_text()))
+        for region in regions.COMMERCIAL
+        if f"{region}.json" in listed
+    }
+    assert set(regions.COMMERCIAL) - set(known) == {"me-south-1", "me-west-1", "sa-west-1"}
+    used = {
+        resource["Type"]
+        for template in assembly.templates.values()
+        for resource in template["Resources"].values()
+        if resource["Type"].startswith("AWS::")
+    } - {"AWS::CDK::Metadata"}
+    without = {kind: {region for region, types in known.items() if kind not in types} for kind in used}
+    assert {kind: found for kind, found in without.items() if found} == {
+        kind: set(found) for kind, found in regions.WITHOUT_TYPES.items()
+    }
+    assert regions.BUDGET in used
+
+
+def told(directory: Path, profile: str, region: str) -> Assembly:
+    """As `make deploy` synthesises for the Region; the rule packs look at the plain templates."""
+    app = project.start(outdir=str(directory), context={**CONTEXT, "region": region})
+    project.build(app, settings_for(profile), contracts.load("flights"))
+    app.synth()
+    return read_assembly(directory)
+
+
+@pytest.mark.parametrize("region", TOLD)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_region_without_budgets_is_refused_unless_synthesis_knows_it(
+    request: pytest.FixtureRequest, tmp_path: Path, profile: str, region: str
+) -> None:
+    """CloudFormation would refuse the last stack for its type, after the others were made."""
+    plain: Assembly = request.getfixturevalue(profile)
+    with pytest.raises(ValidationError) as refused:
+        check_rules(plain, region)
+    assert regions.NO_BUDGETS in str(refused.value)
+    lacks = audit_regions.lacking(Templates.read(plain.directory), region)
+    assert [lack.sentence for lack in lacks] == [regions.NO_BUDGETS]
+    assembly = told(tmp_path, profile, region)
+    test_complete_region_gets_ids_accounts_types_and_services(assembly, region)
+    here, there = assembly.templates["Operations"], plain.templates["Operations"]
+    gone = {name: body["Type"] for name, body in there["Resources"].items() if name not in here["Resources"]}
+    assert list(gone.values()) == [regions.BUDGET]
+    assert set(here["Resources"]) < set(there["Resources"])
+    [warning] = [each for each in warnings(assembly.directory) if "no budgets" in each]
+    assert warning.endswith("so the deployment has none: make one by hand, docs/operations.md, Cost")
+
+
+def test_synthesis_that_knows_a_region_with_all_types_writes_the_same_templates(
+    sandbox: Assembly, tmp_path: Path
+) -> None:
+    """`make pause` says the Region and a pipeline may not: neither changes what the other deployed."""
+    assert told(tmp_path, "sandbox", "eu-west-1").templates == sandbox.templates
+
+
+@pytest.mark.parametrize("region", PLAIN)
 def test_complete_region_gets_ids_accounts_types_and_services(assembly: Assembly, region: str) -> None:
     check_rules(assembly, region)
     found = found_in_maps(assembly, region)
@@ -105,6 +172,8 @@ def test_complete_region_gets_ids_accounts_types_and_services(assembly: Assembly
 def test_incomplete_region_is_refused_in_words(assembly: Assembly, region: str) -> None:
     """By the rule of the first stack, before CloudFormation makes anything, and not by its mapping error."""
     sentences = regions.lacking(region)
+    if region in regions.WITHOUT_TYPES[regions.BUDGET]:
+        sentences.append(regions.NO_BUDGETS)
     with pytest.raises(ValidationError) as refused:
         check_rules(assembly, region)
     assert sentences[0] in str(refused.value)
@@ -118,6 +187,7 @@ def test_incomplete_region_is_refused_in_words(assembly: Assembly, region: str) 
 def test_sentences_say_what_to_add_and_where() -> None:
     assert regions.lacking("eu-south-2") == [regions.NO_PREFIX_LISTS]
     assert regions.lacking("mx-central-1") == [regions.NO_PREFIX_LISTS, regions.NO_IMAGE]
+    assert regions.lacking("ap-south-2") == [regions.NO_PREFIX_LISTS, regions.NO_TYPES]
     for name in ("security/endpoints.py", "PREFIX_LISTS", "aws ec2 describe-prefix-lists"):
         assert name in regions.NO_PREFIX_LISTS
     for name in ("security/images.py", "ACCOUNTS"):

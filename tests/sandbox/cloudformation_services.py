@@ -220,3 +220,75 @@ def models(second: bool) -> Resources:
             TargetTrackingScalingPolicyConfiguration=tracking,
         ),
     }
+
+
+def delivery(second: bool) -> Resources:
+    """Projects and pipelines."""
+    services = ("codebuild", "codepipeline")
+    trusts = [trust(f"{name}.amazonaws.com")["Statement"][0] for name in services]
+
+    def action(category: str, provider: str, **more: Any) -> dict[str, Any]:
+        kind = {"Category": category, "Owner": "AWS", "Provider": provider, "Version": "1"}
+        return {"Name": provider, "ActionTypeId": kind, "RunOrder": 1, **more}
+
+    source = {
+        "ConnectionArn": "arn:aws:codeconnections:us-east-1:123456789012:connection/any",
+        "FullRepositoryId": "octo/loop",
+        "BranchName": "next" if second else "main",
+    }
+    artefact = [{"Name": "Source"}]
+    return {
+        "Role": resource(
+            "IAM::Role", AssumeRolePolicyDocument={"Version": "2012-10-17", "Statement": trusts}
+        ),
+        "Store": resource("S3::Bucket"),
+        "Project": resource(
+            "CodeBuild::Project",
+            Name="typed",
+            ServiceRole=att("Role"),
+            Source={"Type": "CODEPIPELINE", "BuildSpec": '{"version": 0.2}'},
+            Artifacts={"Type": "CODEPIPELINE"},
+            Environment={
+                "Type": "LINUX_CONTAINER",
+                "ComputeType": "BUILD_GENERAL1_LARGE" if second else "BUILD_GENERAL1_MEDIUM",
+                "Image": "aws/codebuild/standard:7.0-26.07.29",
+            },
+            TimeoutInMinutes=20 if second else 10,
+            Visibility="PRIVATE",
+            Tags=tags("b" if second else "a"),
+        ),
+        "Pipeline": resource(
+            "CodePipeline::Pipeline",
+            Name="typed",
+            RoleArn=att("Role"),
+            PipelineType="V2",
+            ExecutionMode="QUEUED" if second else "SUPERSEDED",
+            RestartExecutionOnUpdate=False,
+            ArtifactStore={"Type": "S3", "Location": ref("Store")},
+            Stages=[
+                {
+                    "Name": "Source",
+                    "Actions": [
+                        action(
+                            "Source",
+                            "CodeStarSourceConnection",
+                            Configuration=source,
+                            OutputArtifacts=artefact,
+                        )
+                    ],
+                },
+                {
+                    "Name": "Build",
+                    "Actions": [
+                        action(
+                            "Build",
+                            "CodeBuild",
+                            Configuration={"ProjectName": ref("Project")},
+                            InputArtifacts=artefact,
+                        )
+                    ],
+                },
+            ],
+            Tags=tags("b" if second else "a"),
+        ),
+    }

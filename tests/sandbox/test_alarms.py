@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import clock, logs, work
 from sandbox.account import client
-from sandbox.engines import alarm_state, notifications
+from sandbox.engines import alarm_state, notifications, service_quota
 from sandbox.engines.alarm_state import Sample
 from tests.sandbox.flow_account import account, any_machine, any_role, fresh, inputs
 
@@ -239,6 +239,35 @@ def test_alarm_that_cannot_be_evaluated_is_named_once() -> None:
     named = [f for f in work.failures() if "ANOMALY_DETECTION_BAND" in f.message]
     assert len(named) == 1
     client("cloudwatch").delete_alarms(AlarmNames=["a7"])
+
+
+@pytest.mark.usefixtures("account", "fresh")
+def test_quota_of_a_metric_that_is_not_known_is_refused_by_name() -> None:
+    usage = {"AWS/Usage": {"Service": "DynamoDB"}, "test": {}}
+    for number, (namespace, of) in enumerate(usage.items()):
+        dimensions = [{"Name": key, "Value": value} for key, value in of.items()]
+        metric = {"Namespace": namespace, "MetricName": "CallCount", "Dimensions": dimensions}
+        stat = {"Metric": metric, "Period": 60, "Stat": "Sum"}
+        share = {"Id": "e", "Expression": "m / SERVICE_QUOTA(m)", "ReturnData": True}
+        client("cloudwatch").put_metric_alarm(
+            AlarmName=f"a8-{number}",
+            Metrics=[share, {"Id": "m", "MetricStat": stat, "ReturnData": False}],
+            EvaluationPeriods=1,
+            Threshold=1,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+    assert work.idle(10)
+    said = [failure.message for failure in work.failures() if failure.name.startswith("alarm a8")]
+    assert len(said) == 2
+    assert any(
+        "SERVICE_QUOTA of AWS/Usage CallCount {'Service': 'DynamoDB'} is not implemented" in s for s in said
+    )
+    with pytest.raises(alarm_state.UnsupportedAlarmError, match="got b, allowed: the id of a metric, here a"):
+        service_quota.applied(
+            "SERVICE_QUOTA(b)",
+            {"a": service_quota.Usage(namespace="any", name="any", dimensions={}, seconds=60)},
+        )
+    client("cloudwatch").delete_alarms(AlarmNames=["a8-0", "a8-1"])
 
 
 def test_data_of_metrics_come_by_periods_of_the_clock_with_percentiles(fresh: None) -> None:

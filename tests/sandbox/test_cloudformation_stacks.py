@@ -72,6 +72,32 @@ def test_failed_create_keeps_what_the_template_retains(stacks: Any) -> None:
     assert "only-if-made" not in queue_names()
 
 
+TRUST = {"Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+                        "Action": "sts:AssumeRole"}]}  # fmt: skip
+NOTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}
+
+
+def test_way_back_that_fails_leaves_what_others_stand_on_and_a_deletion_finishes_it(stacks: Any) -> None:
+    role = {"AssumeRolePolicyDocument": TRUST, "Policies": [{"PolicyName": "in", "PolicyDocument": NOTHING}]}
+    held = {"PolicyDocument": NOTHING, "Roles": [{"Ref": "Role"}]}
+    resources = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Held": {"Type": "AWS::IAM::ManagedPolicy", "Properties": held},
+        "Bad": {**BROKEN, "DependsOn": "Held"},
+    }
+    faults.add(Fault(kind="cloudformation delete", target="stuck/Held"))
+    options = {"TemplateBody": template(resources), "Capabilities": ["CAPABILITY_IAM"]}
+    stacks.create_stack(StackName="stuck", **options)
+    assert status(stacks, "stuck") == "ROLLBACK_FAILED"
+    name = physical(stacks, "stuck", "Role")
+    assert ("Role", "DELETE_IN_PROGRESS") not in [(who, what) for who, what, _ in events(stacks, "stuck")]
+    # As after a deletion that came no further: the policy in the role is gone, the role is not.
+    account.client("iam").delete_role_policy(RoleName=name, PolicyName="in")
+    stacks.delete_stack(StackName="stuck")
+    with pytest.raises(ClientError, match="NoSuchEntity"):
+        account.client("iam").get_role(RoleName=name)
+
+
 def test_deleted_stack_tells_by_its_id_what_it_left_behind(stacks: Any) -> None:
     kept = {**any_queue(QueueName="left-behind"), "DeletionPolicy": "Retain"}
     made = stacks.create_stack(StackName="told", TemplateBody=template({"Kept": kept, "Gone": any_queue()}))

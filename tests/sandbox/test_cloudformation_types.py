@@ -23,6 +23,7 @@ GROUPS = [
     services.analytics,
     services.operations,
     services.models,
+    services.delivery,
 ]
 # Elsewhere: an endpoint needs a model that serves.
 SERVED = {"AWS::SageMaker::Endpoint"}
@@ -35,6 +36,7 @@ REPLACED = {
     "analytics": {"Query"},
     "operations": set(),
     "models": {"Model", "Config"},
+    "delivery": set(),
 }
 
 
@@ -174,6 +176,17 @@ def check_operations(stacks: Any) -> None:
     assert schedule["ScheduleExpression"] == "rate(2 days)"
 
 
+def check_delivery(stacks: Any) -> None:
+    [project] = account.client("codebuild").batch_get_projects(names=["typed"])["projects"]
+    assert project["environment"]["computeType"] == "BUILD_GENERAL1_LARGE"
+    assert (project["timeoutInMinutes"], project["tags"]) == (20, [{"key": "stage", "value": "b"}])
+    pipeline = account.client("codepipeline").get_pipeline(name="typed")["pipeline"]
+    source = pipeline["stages"][0]["actions"][0]["configuration"]
+    assert (pipeline["executionMode"], source["BranchName"]) == ("QUEUED", "next")
+    arn = physical(stacks, "delivery", "Pipeline")
+    assert arn == "typed"
+
+
 CHECKS = {
     "security": check_security,
     "storage": check_storage,
@@ -181,6 +194,7 @@ CHECKS = {
     "functions": check_functions,
     "analytics": check_analytics,
     "operations": check_operations,
+    "delivery": check_delivery,
 }
 
 

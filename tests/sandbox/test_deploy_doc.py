@@ -53,6 +53,7 @@ def test_page_leads_from_nothing_to_an_answer_and_back(tmp_path: Path, terminal:
     for command in (
         "make setup",
         "cdk bootstrap",
+        "make preflight PROFILE=sandbox | tee build/preflight.txt || true",
         "make deploy PROFILE=sandbox",
         "make destroy PROFILE=sandbox",
     ):
@@ -75,6 +76,14 @@ def test_page_leads_from_nothing_to_an_answer_and_back(tmp_path: Path, terminal:
         assert run.returncode == 0, said
         left = [line for line in holdings.held() if "mlref" in line]
     assert left == [], said
+    # A new account: the first look finds no instance for the endpoint, and the request is sent.
+    quota = "ml.m5.large for endpoint usage"
+    assert re.search(rf"^stops +quotas +{quota} +got 0, needed 3: ", run.stdout, re.MULTILINE)
+    assert (
+        "+ aws service-quotas request-service-quota-increase --service-code sagemaker --quota-code L-614B09FD"
+        in said
+    )
+    assert "the deployment would fail" not in said
     assert "all 4 stacks are as the templates say" in said
     assert '"FailedRecordCount": 0' in said
     # The record waits in its buffer, so the run is under way still, or has found no data.
@@ -84,7 +93,7 @@ def test_page_leads_from_nothing_to_an_answer_and_back(tmp_path: Path, terminal:
 
 
 def test_words_of_refusals_on_the_page_are_those_of_the_code() -> None:
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "deployment").glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "deployment").rglob("*.py"))
     quoted = re.sub(r'"\s*f?"', "", code)  # texts that go on in the next line
     rows = TEXT.partition("| It says |")[2].partition("\n\n")[0].splitlines()[2:]
     told = [words.strip() for row in rows for words in row.split("|")[1].split(";")]

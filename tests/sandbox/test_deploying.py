@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from deployment import buckets, destroy, place
+from rehearsal import quotas
 from sandbox import account, deploy, faults
 from sandbox.cloudformation import operations
 from sandbox.faults import Fault
@@ -25,9 +26,10 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def prepared() -> Iterator[account.Account]:
+def prepared(sandbox: Assembly) -> Iterator[account.Account]:
     with account.Account() as started:
         deploy.bootstrap()
+        quotas.granted(sandbox.directory)
         yield started
 
 

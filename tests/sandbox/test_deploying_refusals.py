@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,11 @@ from botocore.exceptions import ClientError
 
 from deployment import place
 from deployment.__main__ import main
+from deployment.preflight import limits
+from rehearsal import quotas
 from sandbox import account, deploy
 from sandbox.cloudformation import operations
+from sandbox.engines.backends import backend
 from tests.conftest import Assembly
 from tests.sandbox.deploying import Command, commanding, statuses
 
@@ -33,8 +37,10 @@ def empty() -> Iterator[account.Account]:
 
 
 @pytest.fixture
-def prepared(empty: account.Account) -> account.Account:
+def prepared(empty: account.Account, sandbox: Assembly) -> account.Account:
     deploy.bootstrap()
+    if not granted_quotas():
+        quotas.granted(sandbox.directory)
     return empty
 
 
@@ -179,6 +185,75 @@ def test_assembly_of_another_profile_is_refused(
 ) -> None:
     answer = command("deploy", "--yes", app=production.directory)
     assert_refused(answer, "is not of profile sandbox: got mlref-production-base")
+
+
+# what the preflight foresees
+
+
+def test_quota_of_zero_of_a_new_account_comes_with_the_request(
+    prepared: account.Account, command: Command
+) -> None:
+    with new_quotas():
+        answer = command("deploy", "--yes")
+        assert_refused(
+            answer,
+            "got 0, needed 3: ",
+            "fix: aws service-quotas request-service-quota-increase --service-code sagemaker "
+            f"--quota-code L-614B09FD --desired-value 3 --region {account.REGION}",
+            "the deployment would fail: quotas: ml.m5.large for endpoint usage; fix: the commands above",
+        )
+
+
+def test_preflight_is_skipped_for_a_reason_alone(
+    prepared: account.Account, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for reason in ("", "because"):
+        with pytest.raises(SystemExit):
+            command("deploy", "--skip-preflight", reason)
+        assert f"got {reason!r}, allowed: why, in some words" in capsys.readouterr().err
+    with new_quotas():
+        answer = command("deploy", "--skip-preflight", "the quota is granted, the list is late")
+    assert "without the preflight: the quota is granted, the list is late" in answer[1]
+    assert_refused(answer, "no terminal")  # it came as far as the question
+
+
+def test_what_is_in_the_way_later_or_cannot_be_asked_is_told_and_stops_nothing(
+    prepared: account.Account, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with new_quotas():
+        monkeypatch.setattr(limits.Limits, "_listed", denied)
+        answer = command("deploy")
+    assert_refused(answer, "no terminal")
+    assert "AccessDeniedException: the caller needs servicequotas:ListServiceQuotas" in answer[1]
+    assert "may      quotas  ml.m5.large for endpoint usage" in answer[1]
+    monkeypatch.undo()
+    with new_quotas() as granted:
+        granted["L-614B09FD"] = 3
+        answer = command("deploy")
+    assert_refused(answer, "no terminal")
+    assert "later  quotas  ml.m5.large for processing job usage" in answer[1]
+
+
+def denied(*_: Any) -> Any:
+    error = {"Code": "AccessDeniedException", "Message": "not authorized"}
+    raise ClientError({"Error": error}, "ListServiceQuotas")
+
+
+def granted_quotas() -> dict[str, float]:
+    granted: dict[str, float] = vars(backend("service-quotas")).setdefault("granted", {})
+    return granted
+
+
+@contextmanager
+def new_quotas() -> Iterator[dict[str, float]]:
+    """The account as a new one has it, for a while."""
+    granted = granted_quotas()
+    before = dict(granted)
+    granted.clear()
+    try:
+        yield granted
+    finally:
+        granted.update(before)
 
 
 # names that are taken

@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from deployment import __main__ as destruction
+from deployment import place, rightsizing, status, token_keys
 from deployment.pause import main
-from sandbox import account, deploy
+from sandbox import account, deploy, work
 from sandbox.engines.backends import backend
 from tests.conftest import Assembly
 from tests.sandbox.compute_models import settled
@@ -77,7 +79,8 @@ def promote() -> str:
     sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=variants, **kept)
     sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName=name)
     assert settled(ENDPOINT)["EndpointConfigName"] == name
-    champion = json.dumps({"endpoint_config_name": name, "model_name": RUN})
+    run_id = RUN.removeprefix("mlref-sandbox-")
+    champion = json.dumps({"endpoint_config_name": name, "model_name": RUN, "run_id": run_id})
     account.client("ssm").put_parameter(Name="/mlref-sandbox/champion", Value=champion, Overwrite=True)
     return champion
 
@@ -152,6 +155,7 @@ def test_a_pause_takes_the_cost_away_and_resume_brings_the_champion_back(
     assert f"champion: {promoted}" in said
     assert "mlref-sandbox, paused: USD a month" in said
     assert "shard-hour" in said and "endpoint-zone-hour" not in said
+    assert_paused_is_said(capsys)
     # The same command again finds everything as it should be.
     assert main(["pause", *command, str(paused.directory)]) == 0
     assert "(no changes)" in capsys.readouterr().out
@@ -165,11 +169,44 @@ def test_a_pause_takes_the_cost_away_and_resume_brings_the_champion_back(
     assert champion() == promoted
 
 
+def assert_paused_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """What looks at a deployment without its endpoint: it does not fail, and advises nothing on it."""
+    status.main(["--profile", "sandbox", "--json"])
+    seen = json.loads(capsys.readouterr().out)
+    assert (seen["paused"], seen["unread"]) == (True, {})
+    assert seen["sections"]["models"]["endpoint"]["status"] == "paused"
+    assert {each["on"] for each in seen["sections"]["schedules"]["schedules"].values()} == {False}
+    assert [line for line in seen["bad"] if not line.startswith("alarm ")] == []
+    status.main(["--profile", "sandbox"])
+    page = " ".join(capsys.readouterr().out.split())
+    assert (
+        "mlref-sandbox-endpoint is paused: clients get an error until `make resume PROFILE=sandbox`" in page
+    )
+    assert "no endpoints, and nothing starts by itself; back: make resume PROFILE=sandbox" in page
+    assert rightsizing.main(["--profile", "sandbox", "--json"]) == rightsizing.FITTING
+    advised = json.loads(capsys.readouterr().out)
+    assert list(advised["unread"]) == ["variants"]
+    assert "there is no endpoint to judge" in advised["unread"]["variants"]
+    assert not [each for each in advised["advice"] if "endpoint" in each["resource"]]
+
+
 @pytest.mark.journey
 def test_nothing_is_paused_while_a_run_is_under_way_and_what_is_paused_can_be_destroyed(
     here: None, sandbox: Assembly, paused: Assembly, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    deploy.deploy(paused.directory)  # a first deployment that is paused: its first rotation finds no endpoint
+    assert work.idle(60)
+    [secret] = [each["ARN"] for each in account.client("secretsmanager").list_secrets()["SecretList"]]
+    site = place.here()
+    assert token_keys.standing(site, secret).made is None
+    assert len(work.failures()) == 1
+    work.reset()
     deploy.deploy(sandbox.directory)
+    said: list[str] = []
+    assert token_keys.renew(site, secret, said.append, lambda _: time.sleep(0.1))
+    assert said == ["the token keys are made, as they never were"]
+    assert token_keys.renew(site, secret, said.append, lambda _: None), "sound: nothing is done"
+    assert len(said) == 1
     states = account.client("stepfunctions")
     machine = next(
         each["stateMachineArn"]

@@ -11,7 +11,7 @@ import pytest
 
 from deployment import place, rightsizing, status, view
 from deployment.view import Section, Unread
-from sandbox import account, clock, deploy
+from sandbox import account, clock, deploy, work
 from sandbox.engines import metrics
 from tests.conftest import Assembly
 from tests.sandbox import flow_account
@@ -153,3 +153,44 @@ def test_rightsizing_reads_every_size_and_says_what_to_change(
     }
     read = {each["resource"].split()[0] for each in said["advice"]}
     assert {"endpoint", "stream", "function", "Glue", "delivery", "table"} <= read
+
+
+def test_alarms_near_a_quota_ring_until_there_is_more_of_it(
+    here: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Last, as what it measures stays. A new account has 1,000 functions at once, 10,000 uses of keys a
+    second."""
+    keys = {"Service": "KMS", "Type": "API", "Resource": "CryptographicOperationsSymmetric", "Class": "None"}
+    [stream] = account.client("kinesis").list_streams()["StreamNames"]
+    measured = {
+        "functions": ("AWS/Lambda", "ConcurrentExecutions", {}, 790, 810),
+        "keys": ("AWS/Usage", "CallCount", keys, 474_000, 486_000),
+        "stream": ("AWS/Kinesis", "IncomingRecords", {"StreamName": stream}, 47_000, 49_000),
+    }
+    near = {
+        "functions": "alarm ingest: functions near the quota",
+        "keys": "alarm ingest: keys near the quota",
+        "stream": "alarm ingest: stream is nearly full",
+    }
+
+    def rings() -> set[str]:
+        return {line for line in look(capsys)[1]["bad"] if line in near.values()}
+
+    def pass_minutes(place: int) -> None:
+        """Five of them, each with the lower or the higher value."""
+        for _ in range(5):
+            clock.advance(timedelta(minutes=1))
+            for namespace, name, of, *values in measured.values():
+                metrics.put(namespace=namespace, name=name, value=values[place], dimensions=of)
+        assert work.idle(20)
+
+    clock.advance(timedelta(minutes=10))
+    pass_minutes(0)
+    assert rings() == set()
+    pass_minutes(1)
+    assert rings() == set(near.values())
+    quotas = account.client("service-quotas")
+    for service, code, wanted in (("lambda", "L-B99A9384", 2_000), ("kms", "L-6E3AF000", 20_000)):
+        quotas.request_service_quota_increase(ServiceCode=service, QuotaCode=code, DesiredValue=wanted)
+    pass_minutes(1)
+    assert rings() == {near["stream"]}, "no quota of Service Quotas: more shards"

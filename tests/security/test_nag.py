@@ -46,7 +46,7 @@ def test_no_finding_is_left_open(assembly: Assembly) -> None:
 def test_each_accepted_place_is_seen_to_disappear(assembly: Assembly, request: Any) -> None:
     """What the ledger lists is what the packs would have said, no more and no less."""
     profile = request.node.callspec.params["assembly"]
-    rows = ledger.read(project.LEDGER, profile)
+    rows = ledger.about(ledger.read(project.LEDGER, profile), assembly.templates)
     listed = {key for row in rows for key in row.keys if not set("-_") & set(key[0])}
     answered = findings(assembly, "suppressedViolations")
     said = {(one["rule"].removeprefix(f"{one['pack']}-"), one["path"]) for one in answered}

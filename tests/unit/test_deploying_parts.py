@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import boto3
 import moto
 import pytest
 
-from deployment import assembly, causes, next_steps, roles, taken
+from deployment import assembly, causes, cli, deploying, next_steps, taken
 from deployment.assembly import Wanted
 from deployment.conditions import NEVER_MADE, READY
 from deployment.deploy import Progress, duration
@@ -122,20 +124,34 @@ def test_every_fixed_name_that_cloudformation_refuses_to_adopt_is_looked_up(asse
     assert fixed - overwritten <= set(taken.LOOKS)
 
 
-# roles
+# synthesis
 
 
-def test_role_that_a_service_makes_is_named_until_it_is_there(site: Place, production: Assembly) -> None:
-    found = [any_wanted(name, **template["Resources"]) for name, template in production.templates.items()]
-    (line,) = roles.missing(site, found)
-    assert "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint is not there yet" in line
-    service = "sagemaker.application-autoscaling.amazonaws.com"
-    assert line.endswith(f"aws iam create-service-linked-role --aws-service-name {service}")
-    site.client("iam").create_role(
-        RoleName="AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint",
-        AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": []}),
+def test_deployment_is_synthesised_for_its_region_and_passes_notes_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Place
+) -> None:
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> Any:
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(cli, "_command", lambda *words: list(words))
+    monkeypatch.setattr(cli.subprocess, "run", run)
+    command = deploying.Command(
+        options=Namespace(), folder=tmp_path, tell=print, pause=print, make_cdk=cli.cdk
     )
-    assert list(roles.missing(site, found)) == []
+    command._synthesised(site, Names(profile="sandbox"))
+    cli.synthesised(site, "sandbox", tmp_path)  # as a deletion does: it refuses no Region
+    assert [[word for word in words if "=" in word] for words in asked] == [
+        ["profile=sandbox", "region=eu-west-1"],
+        ["profile=sandbox"],
+    ]
+    entry = {"type": "aws:cdk:warning", "data": "no budgets [ack: any]"}
+    stack = {"type": assembly.STACK, "additionalMetadataFile": "any.json", "metadata": {"/a": [entry]}}
+    (tmp_path / "any.json").write_text(json.dumps({"/b": [entry, {"type": "aws:cdk:info", "data": "x"}]}))
+    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {"Any": stack}}))
+    assert assembly.warnings(tmp_path) == ["no budgets", "no budgets"]
 
 
 # causes

@@ -19,7 +19,7 @@ from botocore.stub import Stubber
 
 from audit.quotas import Need
 from audit.templates import InputError, Templates
-from deployment import place
+from deployment import errors, place
 from deployment.names import Names
 from deployment.place import Place
 from deployment.preflight import __main__ as command
@@ -169,6 +169,22 @@ def test_credentials_that_expire_meanwhile_end_it() -> None:
 # the assembly
 
 
+def test_region_that_synthesis_refuses_is_looked_at_with_templates_for_any(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, site: Place
+) -> None:
+    asked_for: list[str] = []
+
+    def synthesised(*_: Any, region: str = "") -> Path:
+        asked_for.append(region)
+        if region:
+            raise errors.RefusedError("cannot be deployed to")
+        return tmp_path
+
+    monkeypatch.setattr(command.cli, "synthesised", synthesised)
+    assert command._synthesised(site, "sandbox", tmp_path, "") == tmp_path
+    assert asked_for == ["eu-west-1", ""]
+
+
 def test_assembly_of_another_profile_is_refused(
     capsys: pytest.CaptureFixture[str], assembly: Path, monkeypatch: pytest.MonkeyPatch, site: Place
 ) -> None:
@@ -283,9 +299,26 @@ def test_caller_who_may_not_ask_for_quotas_gets_the_defaults_and_is_told(
     by_what = {each.what: each for each in found}
     assert by_what["quotas of sagemaker"].severity is Severity.UNKNOWN
     assert "the caller needs servicequotas:ListServiceQuotas" in by_what["quotas of sagemaker"].got
-    assert by_what["ml.m5.large for endpoint usage"].severity is Severity.STOPS
+    assert by_what["ml.m5.large for endpoint usage"].severity is Severity.MAY, "this account may have more"
     assert "a new account, 2024-02-10" in by_what["ml.m5.large for endpoint usage"].got
     assert [each.what for each in found].count("quotas of sagemaker") == 1
+
+
+def test_count_that_the_caller_may_not_make_leaves_the_quotas(
+    monkeypatch: pytest.MonkeyPatch, site: Place
+) -> None:
+    monkeypatch.setattr(Limits, "_hosted", failing("AccessDeniedException", "ListEndpoints"))
+    listed(
+        monkeypatch, {"ml.m5.large for endpoint usage": 0, "Number of instances across active endpoints": 9}
+    )
+    found = list(Limits(place=site, names=NAMES).problems(any_asked(C=endpoint_config()).templates))
+    by_what = {each.what: each for each in found}
+    assert by_what["ml.m5.large for endpoint usage"].severity is Severity.STOPS
+    blind = by_what["use of 'ml.m5.large for endpoint usage' by others"]
+    assert (blind.severity, blind.got) == (
+        Severity.UNKNOWN,
+        "AccessDeniedException: allow the caller ListEndpoints, or look by hand",
+    )
 
 
 def test_global_quotas_are_asked_for_where_they_are_shown(

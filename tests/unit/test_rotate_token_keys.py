@@ -216,6 +216,40 @@ def test_no_label_leads_to_a_destroyed_key(secret, monkeypatch) -> None:
     assert [label for labels in stages().values() for label in labels] == ["AWSCURRENT"]
 
 
+@pytest.mark.parametrize("is_done", [False, True], ids=["before it", "after it"])
+@pytest.mark.parametrize("call", [0, 1, 2])
+def test_rotation_that_dies_at_any_call_is_finished_by_the_next(
+    secret, monkeypatch, call: int, is_done: bool
+) -> None:
+    """Else AWSPREVIOUS would lead to the destroyed key until the next rotation."""
+    old = Key(b"o" * 32, "2020-01-01T00:00:00Z")
+    keys = TokenKeys({"2019": old}, seals=(old,))
+    boto3.client("secretsmanager").put_secret_value(SecretId="keys", SecretString=token_keys.text(keys))
+    begin()
+    for name in list(module.STEPS)[:-1]:
+        step(name)
+    api, made = client("secretsmanager"), []
+    move = api.update_secret_version_stage
+
+    def dying(**given: Any) -> None:
+        made.append(given["VersionStage"])
+        if len(made) != call + 1:
+            move(**given)
+            return
+        if is_done:
+            move(**given)
+        raise ConnectionError("the function died")
+
+    with monkeypatch.context() as dies, pytest.raises(ConnectionError):
+        dies.setattr(api, "update_secret_version_stage", dying)
+        step("finishSecret")
+    step("finishSecret")
+    step("finishSecret")
+    assert stages()[VERSION] == ["AWSCURRENT"]
+    assert [label for labels in stages().values() for label in labels] == ["AWSCURRENT"]
+    assert value("AWSCURRENT").destroyed == ("2019",)
+
+
 @pytest.mark.parametrize(
     ("name", "version", "said"),
     [

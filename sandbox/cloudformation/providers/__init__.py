@@ -16,6 +16,7 @@ _FILES = (
     "cdk",
     "cloudtrail",
     "cloudwatch",
+    "delivery",
     "dynamodb",
     "ec2",
     "ec2_security_groups",

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from sandbox.cloudformation.providers import tagging
 from sandbox.cloudformation.providers.provider import Attributes, Context, Placed, Plain, Properties, text
 
@@ -61,7 +63,7 @@ class Role:
         for policy in old.get("Policies") or []:
             if policy["PolicyName"] not in inline:
                 gone = {"RoleName": name, "PolicyName": policy["PolicyName"]}
-                context.call("iam", "DeleteRolePolicy", gone)
+                _take_off(context, "DeleteRolePolicy", gone)
         was = {p["PolicyName"]: p["PolicyDocument"] for p in old.get("Policies") or []}
         for policy_name, document in inline.items():
             if was.get(policy_name) != document:
@@ -123,7 +125,7 @@ class ManagedPolicy:
             before, after = old.get(f"{kind}s") or [], new.get(f"{kind}s") or []
             for name in before:
                 if name not in after:
-                    context.call("iam", f"Detach{kind}Policy", {f"{kind}Name": name, "PolicyArn": arn})
+                    _take_off(context, f"Detach{kind}Policy", {f"{kind}Name": name, "PolicyArn": arn})
             for name in after:
                 if name not in before:
                     context.call("iam", f"Attach{kind}Policy", {f"{kind}Name": name, "PolicyArn": arn})
@@ -171,10 +173,19 @@ def _holders(properties: Properties) -> list[tuple[str, str, Any]]:
     return [(kind, name, policy) for kind in _PRINCIPALS for name in properties.get(f"{kind}s") or []]
 
 
+def _take_off(context: Context, operation: str, parameters: Properties) -> None:
+    """What is off already, after a deletion that failed half-way, does not mean that its holder is gone."""
+    try:
+        context.call("iam", operation, parameters)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchEntity":
+            raise
+
+
 def _attach(context: Context, kind: str, key: Properties, before: list[str], after: list[str]) -> None:
     for arn in before:
         if arn not in after:
-            context.call("iam", f"Detach{kind}Policy", {**key, "PolicyArn": arn})
+            _take_off(context, f"Detach{kind}Policy", {**key, "PolicyArn": arn})
     for arn in after:
         if arn not in before:
             context.call("iam", f"Attach{kind}Policy", {**key, "PolicyArn": arn})

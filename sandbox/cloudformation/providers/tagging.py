@@ -48,6 +48,11 @@ _SERVICES = {
     "application-autoscaling": Tagging("TagResource", "UntagResource", "ResourceARN", style="map"),
     "athena": Tagging("TagResource", "UntagResource", "ResourceARN"),
     "cloudtrail": Tagging("AddTags", "RemoveTags", "ResourceId", "TagsList", "TagsList", create="TagsList"),
+    # At creation alone: CodeBuild has no operation for it, and moto makes a project anew.
+    "codebuild": Tagging("", "", "", style="lower", create="tags"),
+    "codepipeline": Tagging(
+        "TagResource", "UntagResource", "resourceArn", "tags", "tagKeys", style="lower", create="tags"
+    ),
     "cloudwatch": Tagging("TagResource", "UntagResource", "ResourceARN"),
     "dynamodb": Tagging("TagResource", "UntagResource", "ResourceArn"),
     "ec2": Tagging("CreateTags", "DeleteTags", "Resources", keys="Tags"),

@@ -10,15 +10,11 @@ from aws_cdk import Aws, CfnOutput, Duration, Stack, Tags
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from security import grants
-from security.roles import ROLE_ARN
+from security import bootstrap, grants
 from settings import DeliverySettings, Settings
 
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
-# What the CDK CLI takes on to look up, to upload code and to deploy. No image is built here, so the role
-# for images is left out: https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
-BOOTSTRAP_ROLES = ("lookup", "file-publishing", "deploy")
 SESSION = Duration.hours(1)
 
 
@@ -47,7 +43,7 @@ class DeliveryStack(Stack):
 
     def _role(self, provider: str, delivery: DeliverySettings) -> iam.Role:
         subject = f"repo:{delivery.repository}:environment:{delivery.environment}"
-        may = [self._bootstrap_role(delivery.qualifier, word) for word in BOOTSTRAP_ROLES]
+        may = [bootstrap.role_arn(delivery.qualifier, word) for word in bootstrap.DEPLOYING]
         ceiling = iam.ManagedPolicy(
             self,
             "Boundary",
@@ -67,6 +63,3 @@ class DeliveryStack(Stack):
         )
         grants.allow(role, ["sts:AssumeRole"], may)
         return role
-
-    def _bootstrap_role(self, qualifier: str, word: str) -> str:
-        return f"{ROLE_ARN}/cdk-{qualifier}-{word}-role-{Aws.ACCOUNT_ID}-{Aws.REGION}"
