@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tabular.contract import ModelContract
+from tabular.frame import Frame
 from tabular.preparation import (
     combined,
     encodings,
@@ -112,8 +113,9 @@ def _fit(
     targets = encodings.label_columns(part.label, classes)
     steps = {**_numbers(part, features, together), **_others(part, features, targets)}
     ordered = tuple(steps[name] for name in features)
-    prepared = _together(part, _across(part, features, together, ordered), together)
-    return prepared, _fitted(prepared, part, kept, targets, together.get("imbalance") or {})
+    prepared, filled = _across(part, features, together, ordered)
+    prepared = _together(prepared, filled, together)
+    return prepared, _fitted(prepared, part, filled, kept, targets, together.get("imbalance") or {})
 
 
 def _check(name: str, spec: Mapping[str, Any]) -> None:
@@ -185,31 +187,32 @@ def _others(part: TrainingRows, features: Specs, targets: np.ndarray) -> dict[st
 
 def _across(
     part: TrainingRows, features: Specs, together: Mapping[str, Any], steps: Sequence[Step]
-) -> Preparation:
-    """k-NN and iterative imputation over the columns without outliers, then scales and bins of all."""
+) -> tuple[Preparation, np.ndarray]:
+    """k-NN and iterative imputation over the columns without outliers, then scales and bins of all.
+
+    Also gives the numbers after imputation: with k-NN they are the dear part.
+    """
     unfilled = [replace(step, fill=None) for step in steps if isinstance(step, Numeric)]
-    bare = Block(steps=tuple(unfilled))
-    raw = (
-        np.column_stack([part.columns[name] for name in bare.names]) if unfilled else np.empty((len(part), 0))
-    )
-    values = bare.values(raw)
+    bare = Preparation(steps=unfilled)
+    block, raw = bare.block, bare.raw(part)
+    values = block.filled(raw)
     models: dict[str, Any] = {}
     for filling, key, model in (("knn", "neighbours", Neighbours), ("iterative", "iterative", Iterative)):
-        wanted = [name for name in bare.names if features[name].get("imputation") == filling]
+        wanted = [name for name in block.names if features[name].get("imputation") == filling]
         if wanted:
             options = together.get(filling) or {}
-            using = [name for name in bare.names if name in (options.get("features") or bare.names)]
-            places = [bare.place[name] for name in using]
+            using = [name for name in block.names if name in (options.get("features") or block.names)]
+            places = [block.place[name] for name in using]
             models[key] = model.fit(using, wanted, values[:, places], options)
     prepared = Preparation(steps=tuple(steps), **models)
-    filled = prepared.block.values(raw)
-    scaled: list[Step] = []
-    for step in steps:
-        if isinstance(step, Numeric):
-            scaled.append(_scaled(step, features[step.name], filled[:, prepared.block.place[step.name]]))
-        else:
-            scaled.append(step)
-    return replace(prepared, steps=tuple(scaled))
+    filled = prepared.block.filled(raw)
+    scaled = tuple(
+        _scaled(step, features[step.name], filled[:, block.place[step.name]])
+        if isinstance(step, Numeric)
+        else step
+        for step in steps
+    )
+    return replace(prepared, steps=scaled), filled
 
 
 def _scaled(step: Numeric, spec: Mapping[str, Any], values: np.ndarray) -> Numeric:
@@ -229,21 +232,21 @@ def _scaled(step: Numeric, spec: Mapping[str, Any], values: np.ndarray) -> Numer
     return step
 
 
-def _together(part: TrainingRows, prepared: Preparation, together: Mapping[str, Any]) -> Preparation:
+def _together(prepared: Preparation, filled: np.ndarray, together: Mapping[str, Any]) -> Preparation:
     pairs = tuple((first, second) for first, second in together.get("interactions") or ())
     wanted = together.get("pca")
     if not wanted:
         return replace(prepared, interactions=pairs)
-    block = prepared.block
-    raw = np.column_stack([part.columns[name] for name in block.names])
-    places = [block.place[name] for name in wanted["features"]]
-    found = combined.fit_components(wanted["features"], wanted["components"], block.values(raw)[:, places])
+    places = [prepared.block.place[name] for name in wanted["features"]]
+    values = prepared.block.scaled(filled)[:, places]
+    found = combined.fit_components(wanted["features"], wanted["components"], values)
     return replace(prepared, interactions=pairs, components=found)
 
 
 def _fitted(
     prepared: Preparation,
     part: TrainingRows,
+    filled: np.ndarray,
     kept: np.ndarray,
     targets: np.ndarray,
     options: Mapping[str, Any],
@@ -254,7 +257,7 @@ def _fitted(
         for step in prepared.steps
         if isinstance(step, Categorical) and step.encoding == "target"
     }
-    matrix = _training_matrix(prepared, part, folds, readers)
+    matrix = _training_matrix(prepared, part, filled, folds, readers)
     method, label = options.get("method", "none"), part.label
     weight = np.ones(len(part))
     if method not in imbalance.METHODS:
@@ -271,7 +274,7 @@ def _fitted(
         kinds = {step.name: _kind(step) for step in prepared.steps}
         made, parents = smote.synthetic(part, kinds, folds if readers else np.zeros_like(folds), options)
         return Fitted(
-            matrix=np.vstack([matrix, _training_matrix(prepared, made, parents, readers)]),
+            matrix=np.vstack([matrix, _training_matrix(prepared, made, None, parents, readers)]),
             label=np.concatenate([label, made.label]),
             weight=np.ones(len(label) + len(made)),
             rows=np.concatenate([kept, np.full(len(made), -1)]),
@@ -280,9 +283,13 @@ def _fitted(
 
 
 def _training_matrix(
-    prepared: Preparation, part: Any, folds: np.ndarray, readers: Mapping[str, OutOfFold]
+    prepared: Preparation,
+    part: Frame,
+    filled: np.ndarray | None,
+    folds: np.ndarray,
+    readers: Mapping[str, OutOfFold],
 ) -> np.ndarray:
-    matrix = prepared.matrix(part)
+    matrix = prepared.matrix_of(part, filled)
     place = 0
     for step in prepared.steps:
         width = len(step.columns)
