@@ -1,30 +1,26 @@
-"""Fits a preparation on training rows, and gives the matrix, labels and weights to train on."""
+"""Fits the steps that the contract asks for, on training rows and on nothing else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tabular.contract import ModelContract
-from tabular.frame import Frame
 from tabular.preparation import (
     combined,
     encodings,
-    imbalance,
     imputation,
     numeric,
     outliers,
     scaling,
-    smote,
     text,
 )
-from tabular.preparation.encodings import Categorical, OutOfFold
+from tabular.preparation.assembling import Fitted, assembled
 from tabular.preparation.errors import PreparationError
 from tabular.preparation.imputation import Iterative, Neighbours
 from tabular.preparation.numeric import Block, Numeric
 from tabular.preparation.prepared import Preparation, Step
-from tabular.preparation.text import Text
 from tabular.split import TrainingRows
 
 ENCODINGS = {
@@ -39,23 +35,6 @@ IMPUTATIONS = {
 }
 
 Specs = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """What trains: (n, columns), (n,) labels, (n,) weights.
-
-    rows  of each line, its row among the training rows: fewer after deletion, repeated after oversampling,
-          -1 where the row is synthetic
-    """
-
-    matrix: np.ndarray
-    label: np.ndarray
-    weight: np.ndarray
-    rows: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.matrix)
 
 
 def training(rows: TrainingRows, contract: ModelContract) -> tuple[Preparation, Fitted]:
@@ -87,12 +66,6 @@ def fit(rows: TrainingRows, features: Specs) -> tuple[Preparation, np.ndarray]:
     return prepared, fitted.matrix
 
 
-def continued(fitted: Preparation, rows: TrainingRows) -> Fitted:
-    """New rows by a preparation that a model already has: all of them, each of the same weight."""
-    size = len(rows)
-    return Fitted(matrix=fitted.matrix(rows), label=rows.label, weight=np.ones(size), rows=np.arange(size))
-
-
 def _fit(
     rows: TrainingRows, features: Specs, together: Mapping[str, Any], classes: int | None
 ) -> tuple[Preparation, Fitted]:
@@ -115,7 +88,7 @@ def _fit(
     ordered = tuple(steps[name] for name in features)
     prepared, filled = _across(part, features, together, ordered)
     prepared = _together(prepared, filled, together)
-    return prepared, _fitted(prepared, part, filled, kept, targets, together.get("imbalance") or {})
+    return prepared, assembled(prepared, part, filled, kept, targets, together.get("imbalance") or {})
 
 
 def _check(name: str, spec: Mapping[str, Any]) -> None:
@@ -241,65 +214,3 @@ def _together(prepared: Preparation, filled: np.ndarray, together: Mapping[str, 
     values = prepared.block.scaled(filled)[:, places]
     found = combined.fit_components(wanted["features"], wanted["components"], values)
     return replace(prepared, interactions=pairs, components=found)
-
-
-def _fitted(
-    prepared: Preparation,
-    part: TrainingRows,
-    filled: np.ndarray,
-    kept: np.ndarray,
-    targets: np.ndarray,
-    options: Mapping[str, Any],
-) -> Fitted:
-    folds = encodings.folds_of(len(part))
-    readers = {
-        step.name: OutOfFold(step, part.columns[step.name], targets, folds)
-        for step in prepared.steps
-        if isinstance(step, Categorical) and step.encoding == "target"
-    }
-    matrix = _training_matrix(prepared, part, filled, folds, readers)
-    method, label = options.get("method", "none"), part.label
-    weight = np.ones(len(part))
-    if method not in imbalance.METHODS:
-        raise PreparationError(f"imbalance method {method!r}, allowed are {', '.join(imbalance.METHODS)}")
-    if method != "none":
-        imbalance.check(label, method)
-    if method == "weights":
-        weight = imbalance.weights(label)
-    if method in ("oversample", "undersample"):
-        resample = imbalance.oversampled if method == "oversample" else imbalance.undersampled
-        chosen = resample(label, options)
-        return Fitted(matrix=matrix[chosen], label=label[chosen], weight=weight[chosen], rows=kept[chosen])
-    if method == "smote":
-        kinds = {step.name: _kind(step) for step in prepared.steps}
-        made, parents = smote.synthetic(part, kinds, folds if readers else np.zeros_like(folds), options)
-        return Fitted(
-            matrix=np.vstack([matrix, _training_matrix(prepared, made, None, parents, readers)]),
-            label=np.concatenate([label, made.label]),
-            weight=np.ones(len(label) + len(made)),
-            rows=np.concatenate([kept, np.full(len(made), -1)]),
-        )
-    return Fitted(matrix=matrix, label=label, weight=weight, rows=kept)
-
-
-def _training_matrix(
-    prepared: Preparation,
-    part: Frame,
-    filled: np.ndarray | None,
-    folds: np.ndarray,
-    readers: Mapping[str, OutOfFold],
-) -> np.ndarray:
-    matrix = prepared.matrix_of(part, filled)
-    place = 0
-    for step in prepared.steps:
-        width = len(step.columns)
-        if step.name in readers:
-            matrix[:, place : place + width] = readers[step.name].encoded(part.columns[step.name], folds)
-        place += width
-    return matrix
-
-
-def _kind(step: Step) -> str:
-    if isinstance(step, Numeric):
-        return "numeric"
-    return "text" if isinstance(step, Text) else "categorical"
