@@ -117,7 +117,7 @@ def run(agreed: contract.ModelContract, arguments: Mapping[str, Any], places: Pl
     if begun is None:
         prepared, fitted = preparation.training(parts.train, agreed)
     else:
-        prepared, fitted = begun.preparation, preparation.continued(begun.preparation, parts.train)
+        prepared, fitted = begun.preparation, preparation.continued(begun.preparation, parts.train, agreed)
         rounds = begun.booster.num_boosted_rounds()
         print(f"goes on from {begun.content['run_id']}: {rounds} rounds, {len(fitted)} new rows", flush=True)
     data = xgboost.DMatrix(fitted.matrix, fitted.label, weight=fitted.weight, nthread=nthread)

@@ -33,26 +33,27 @@ class Fitted:
         return len(self.matrix)
 
 
-def continued(fitted: Preparation, rows: TrainingRows) -> Fitted:
-    """New rows by a preparation that a model already has: all of them, each of the same weight."""
-    size = len(rows)
-    return Fitted(matrix=fitted.matrix(rows), label=rows.label, weight=np.ones(size), rows=np.arange(size))
+def out_of_fold(prepared: Preparation, part: TrainingRows, targets: np.ndarray) -> Mapping[str, OutOfFold]:
+    """A reader for each target-encoded feature of rows that the encoding was fitted on."""
+    folds = encodings.folds_of(len(part))
+    return {
+        step.name: OutOfFold(step, part.columns[step.name], targets, folds)
+        for step in prepared.steps
+        if isinstance(step, Categorical) and step.encoding == "target"
+    }
 
 
 def assembled(
     prepared: Preparation,
     part: TrainingRows,
-    filled: np.ndarray,
     kept: np.ndarray,
-    targets: np.ndarray,
     options: Mapping[str, Any],
+    *,
+    readers: Mapping[str, OutOfFold],
+    filled: np.ndarray | None = None,
 ) -> Fitted:
+    """kept: of each row of `part`, which training row it is; options: `preparation.imbalance`."""
     folds = encodings.folds_of(len(part))
-    readers = {
-        step.name: OutOfFold(step, part.columns[step.name], targets, folds)
-        for step in prepared.steps
-        if isinstance(step, Categorical) and step.encoding == "target"
-    }
     matrix = _training_matrix(prepared, part, filled, folds, readers)
     method, label = options.get("method", "none"), part.label
     weight = np.ones(len(part))

@@ -16,7 +16,7 @@ from tabular.preparation import (
     scaling,
     text,
 )
-from tabular.preparation.assembling import Fitted, assembled
+from tabular.preparation.assembling import Fitted, assembled, out_of_fold
 from tabular.preparation.errors import PreparationError
 from tabular.preparation.imputation import Iterative, Neighbours
 from tabular.preparation.numeric import Block, Numeric
@@ -66,29 +66,48 @@ def fit(rows: TrainingRows, features: Specs) -> tuple[Preparation, np.ndarray]:
     return prepared, fitted.matrix
 
 
+def continued(fitted: Preparation, rows: TrainingRows, contract: ModelContract) -> Fitted:
+    """New rows by a preparation that a model already has, to train on from there.
+
+    Its encodings know none of their labels, so that they are not encoded out of fold.
+    """
+    from tabular import leakage
+
+    leakage.check_label_in_disguise(rows, contract)
+    kept, part = _remaining(rows, contract.features)
+    return assembled(fitted, part, kept, contract.preparation.get("imbalance") or {}, readers={})
+
+
 def _fit(
     rows: TrainingRows, features: Specs, together: Mapping[str, Any], classes: int | None
 ) -> tuple[Preparation, Fitted]:
+    for name, spec in features.items():
+        _check(name, spec)
+    kept, part = _remaining(rows, features)
+    targets = encodings.label_columns(part.label, classes)
+    steps = {**_numbers(part, features, together), **_others(part, features, targets)}
+    ordered = tuple(steps[name] for name in features)
+    prepared, filled = _across(part, features, together, ordered)
+    prepared = _together(prepared, filled, together)
+    readers = out_of_fold(prepared, part, targets)
+    options = together.get("imbalance") or {}
+    return prepared, assembled(prepared, part, kept, options, readers=readers, filled=filled)
+
+
+def _remaining(rows: TrainingRows, features: Specs) -> tuple[np.ndarray, TrainingRows]:
+    """What deletion and trimming leave, as places and as rows."""
     if not isinstance(rows, TrainingRows):
         raise PreparationError(
             f"got {type(rows).__name__}, allowed are the training rows of a split (tabular.split): a "
             "preparation that has seen other rows knows what the model is judged by"
         )
-    for name, spec in features.items():
-        _check(name, spec)
     kept = np.flatnonzero(_kept(rows, features))
     if not len(kept):
         raise PreparationError(
             f"deletion and trimming leave none of {len(rows)} training rows: choose another imputation, "
             "or wider outlier bounds"
         )
-    part = rows.take(kept)
-    targets = encodings.label_columns(part.label, classes)
-    steps = {**_numbers(part, features, together), **_others(part, features, targets)}
-    ordered = tuple(steps[name] for name in features)
-    prepared, filled = _across(part, features, together, ordered)
-    prepared = _together(prepared, filled, together)
-    return prepared, assembled(prepared, part, filled, kept, targets, together.get("imbalance") or {})
+    return kept, rows.take(kept)
 
 
 def _check(name: str, spec: Mapping[str, Any]) -> None:
