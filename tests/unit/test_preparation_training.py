@@ -85,6 +85,7 @@ def test_midnight_is_beside_a_minute_before_it() -> None:
     assert prepared.columns == ["minute:sin", "minute:cos"]
     assert np.linalg.norm(late - early) < 0.01
     assert np.linalg.norm(noon - early) == pytest.approx(2)
+    np.testing.assert_allclose(prepared.row({"minute": 360})[0], [1, 0], atol=1e-6)
 
 
 def test_components_replace_their_features_unless_they_stay() -> None:
