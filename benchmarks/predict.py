@@ -112,8 +112,15 @@ def save(folder: Path, agreed: contract.ModelContract, rows: Frame) -> Path:
     given = {name: value for name, value in agreed.hyperparameters.items() if name in known}
     parameters = {"objective": boosting.OBJECTIVES[agreed.problem], "nthread": 1, **given}
     booster = xgboost.train(parameters, xgboost.DMatrix(fitted.matrix, fitted.label, nthread=1), ROUNDS)
-    content = models.booster_content(
-        agreed, prepared, windows, run_id="r1", threshold=0.3, algorithm="script"
+    content = models.content(
+        agreed,
+        prepared,
+        windows,
+        kind="xgboost",
+        family="xgboost",
+        run_id="r1",
+        threshold=0.3,
+        algorithm="script",
     )
     (folder / "model.json").write_text(json.dumps(content))
     booster.save_model(folder / "booster.ubj")

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from contracts import candidates, evaluation, preparation, tuning
+from contracts import baseline, candidates, evaluation, preparation, tuning
 from contracts.errors import ContractError, one_of, only_keys
+from contracts.hyperparameters import DEFAULT
 
-PROBLEMS = {"binary", "regression"}
-OPERATORS = {"<", "<=", ">", ">=", "==", "in"}
+PROBLEMS = set(DEFAULT)
 SECTIONS = {
     "problem", "features", "leak_columns", "rule_baseline", "split", "threshold", "hyperparameters", "gate",
 }  # fmt: skip
 # What a contract may leave out; the compiled one always has it.
-OPTIONAL = {"preparation", "candidates", "tuning", "evaluation"}
+OPTIONAL = {"preparation", "candidates", "tuning", "evaluation", "classes", "recommendation"}
 # name: (lowest, highest, whole number)
 NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
     "split": {
@@ -25,6 +25,7 @@ NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
         "minimum_gain": (-1e9, 1e9, False),
         "minimum_gain_over_rule": (-1e9, 1e9, False),
     },
+    "recommendation": {"at": (1, 1000, True)},
     "monitor": {
         "minimum_labels": (1, 10**9, True),
         "quality_drop": (0, 1e9, False),
@@ -45,13 +46,16 @@ def compile_model(section: Any, features: dict[str, Any]) -> dict[str, Any]:
         )
     for name, entry in section["features"].items():
         preparation.check_feature(f"{place}.features", name, entry, features["columns"])
-    _rule(f"{place}.rule_baseline", section["rule_baseline"], section)
+    classes = _classes(f"{place}.classes", section)
+    baseline.check(f"{place}.rule_baseline", section["rule_baseline"], section, classes)
     for part in ("split", "threshold", "gate"):
         _numbers(f"{place}.{part}", section[part], NUMBERS[part])
     for name, value in section["hyperparameters"].items():
         if not isinstance(value, int | float | str) or isinstance(value, bool):
             raise ContractError(f"{place}.hyperparameters.{name}", value, "a number or text", "correct it")
     compiled = {key: section[key] for key in sorted(SECTIONS)}
+    compiled["classes"] = classes
+    compiled["recommendation"] = _recommendation(f"{place}.recommendation", section)
     compiled["preparation"] = preparation.compile_preparation(
         section.get("preparation"), section["features"], section["problem"]
     )
@@ -67,24 +71,43 @@ def compile_monitor(section: Any) -> dict[str, Any]:
     return dict(section)
 
 
-def _rule(place: str, rule: Any, section: dict[str, Any]) -> None:
-    only_keys(place, rule, required={"description", "default", "rules"})
-    for index, entry in enumerate(rule["rules"]):
-        here = f"{place}.rules.{index}"
-        only_keys(here, entry, required={"when", "score"})
-        for condition in entry["when"]:
-            only_keys(f"{here}.when", condition, required={"feature", "op", "value"})
-            one_of(f"{here}.when", condition["feature"], section["features"], "name a feature of the model")
-            one_of(f"{here}.op", condition["op"], OPERATORS, "compare with one of these")
-            if isinstance(condition["value"], list) != (condition["op"] == "in"):
-                raise ContractError(
-                    f"{here}.value", condition["value"], "a list with `in`, else one value", "correct it"
-                )
-    for score in (rule["default"], *(entry["score"] for entry in rule["rules"])):
-        numeric = isinstance(score, int | float) and not isinstance(score, bool)
-        if not numeric or (section["problem"] == "binary" and not 0 <= score <= 1):
-            allowed = "a probability, 0 to 1" if section["problem"] == "binary" else "a number"
-            raise ContractError(f"{place}.score", score, allowed, "correct it")
+def _classes(place: str, section: dict[str, Any]) -> list[str]:
+    """The names of a multiclass label's values 0, 1, 2, ...; nothing for other problems."""
+    got: Any = section.get("classes")
+    wanted = section["problem"] == "multiclass"
+    if not wanted and got is None:
+        return []
+    is_list = isinstance(got, list) and all(isinstance(name, str) and name for name in got)
+    if not wanted or not is_list or len(set(got)) < 3 or len(set(got)) != len(got):
+        raise ContractError(
+            place,
+            got,
+            "three or more names, each once" if wanted else "classes with the problem multiclass only",
+            "the label is the place of its class in this list, from 0" if wanted else "take it out",
+        )
+    return list(got)
+
+
+def _recommendation(place: str, section: dict[str, Any]) -> dict[str, Any] | None:
+    """Which features are user and item, and how long the list is that is judged."""
+    got: Any = section.get("recommendation")
+    if section["problem"] != "recommendation":
+        if got is not None:
+            allowed = "this section with the problem recommendation only"
+            raise ContractError(place, got, allowed, "take it out")
+        return None
+    only_keys(place, got, required={"user", "item", "at"})
+    for side in ("user", "item"):
+        one_of(f"{place}.{side}", got[side], section["features"], "name a feature of the model")
+        encoding = section["features"][got[side]]["encoding"]
+        if encoding != "ordinal":
+            raise ContractError(
+                f"{place}.{side}", encoding, "a feature with the encoding ordinal", "correct it"
+            )
+    if got["user"] == got["item"]:
+        raise ContractError(place, got["item"], "two different features", "name user and item")
+    _numbers(place, {"at": got["at"]}, NUMBERS["recommendation"])
+    return dict(got)
 
 
 def _numbers(place: str, got: Any, allowed: dict[str, tuple[float, float, bool]]) -> None:

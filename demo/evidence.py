@@ -133,7 +133,7 @@ def _interval(value: float | None, others: list[float | None]) -> dict[str, floa
     return {"value": value, "low": value - NORMAL * error, "high": value + NORMAL * error}
 
 
-def _model(analyst: Analyst, run_id: str, folder: Path) -> models.RuleModel | models.BoosterModel:
+def _model(analyst: Analyst, run_id: str, folder: Path) -> models.RuleModel | models.TrainedModel:
     body = analyst.content(f"runs/{run_id}/model/model.tar.gz")
     with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as archive:
         archive.extractall(folder / run_id, filter="data")

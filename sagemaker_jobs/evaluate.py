@@ -68,46 +68,35 @@ def load_candidate(
     parts: split.Split,
     places: Places,
     folder: Path,
-) -> models.BoosterModel:
+) -> models.TrainedModel:
     """Ours as it is; the built-in algorithm's with model.json made of preparation and validation rows."""
     models.unpacked(places.candidate, folder)
     if not (folder / BUILT_IN_MODEL).is_file():
         model = models.load(folder)
-        if not isinstance(model, models.BoosterModel):
+        if not isinstance(model, models.TrainedModel):
             raise models.ArtefactError(
                 "the candidate is a rule, allowed is a trained model: check its location"
             )
         content = {**model.content, "run_id": plan.get("run_id") or model.content["run_id"]}
         return replace(model, content=content)
     prepared = Preparation.from_json(json.loads((places.preparation / "preparation.json").read_text()))
-    booster = models.load_booster(folder / BUILT_IN_MODEL)
-    bare = models.BoosterModel(content={}, booster=booster, preparation=prepared)
-    threshold = None
-    if agreed.is_binary:
-        threshold = metrics.cost_threshold(
-            parts.validation.label, bare.scores(parts.validation), agreed.costs
-        )
-    content = models.booster_content(
-        agreed,
-        prepared,
-        windows,
-        run_id=str(plan.get("run_id", "")),
-        threshold=threshold,
-        algorithm="builtin",
-    )
-    return models.BoosterModel(content=content, booster=booster, preparation=prepared)
+    run_id = str(plan.get("run_id", ""))
+    bare = models.built_in(agreed, prepared, windows, folder / BUILT_IN_MODEL, run_id)
+    if not agreed.is_binary:
+        return bare
+    threshold = metrics.cost_threshold(parts.validation.label, bare.scores(parts.validation), agreed.costs)
+    return replace(bare, content={**bare.content, "threshold": threshold})
 
 
 def _write(
     agreed: contract.ModelContract,
     parts: split.Split,
-    candidate: models.BoosterModel,
+    candidate: models.TrainedModel,
     report: Mapping[str, Any],
     curves: Mapping[str, str],
     places: Places,
 ) -> None:
-    booster = bytes(candidate.booster.save_raw("ubj"))
-    model = packaging.servable(candidate.content, booster, source.files())
+    model = packaging.servable(candidate.content, candidate.predictor.files(), source.files())
     train = parts.train
     files = {
         "evaluation/evaluation.json": _json(report),

@@ -1,4 +1,4 @@
-"""Serving: one record in, one score out, under the handler contract of the SageMaker XGBoost image.
+"""Serving: a record in, a score or all classes' probabilities out, as the XGBoost image's server asks.
 
 A payload that cannot be scored is the client's fault and must be a 4xx, or the alarms on 5xx would roll a
 healthy model back. The image's server wraps whatever a handler raises into a 500 (sagemaker_containers,
@@ -41,8 +41,9 @@ class Body:
 @dataclass(frozen=True, kw_only=True)
 class Scored:
     keys: Sequence[str | None]
-    scores: Sequence[float]
+    scores: Sequence[float | list[float]]
     threshold: float | None
+    classes: Sequence[str]
     is_list: bool
 
 
@@ -72,6 +73,7 @@ def predict_fn(data: Body, model: models.Model) -> Scored | Refusal:
         keys=[record["key"] for record in records],
         scores=scores,
         threshold=model.content.get("threshold"),
+        classes=model.content.get("classes") or (),
         is_list=request.is_list,
     )
 
@@ -80,7 +82,8 @@ def output_fn(prediction: Scored | Refusal, accept: str | None) -> Any:
     """(body, content type), or a werkzeug response with a 4xx status.
 
     JSON lines {"key", "score", "label"}; application/json: the object, or {"predictions": [...]} for a list;
-    text/csv: one score per line.
+    text/csv: one score per line. Of several classes the label is the name of the likeliest, the score its
+    probability, and "probabilities" has those of all; in CSV they stand in the order of the contract.
     """
     if isinstance(prediction, Refusal):
         return _response(prediction)
@@ -88,24 +91,35 @@ def output_fn(prediction: Scored | Refusal, accept: str | None) -> Any:
     if wanted is None:
         return _response(Refusal(status=406, message=f"accept {accept!r}, allowed are {', '.join(ACCEPTED)}"))
     if wanted == "text/csv":
-        return "".join(f"{score!r}\n" for score in prediction.scores), wanted
+        return "".join(f"{_line(score)}\n" for score in prediction.scores), wanted
     answers = [
-        _answer(key, score, prediction.threshold)
-        for key, score in zip(prediction.keys, prediction.scores, strict=True)
+        _answer(key, score, prediction) for key, score in zip(prediction.keys, prediction.scores, strict=True)
     ]
     if wanted == "application/json":
         return json.dumps({"predictions": answers} if prediction.is_list else answers[0]), wanted
     return "".join(json.dumps(answer) + "\n" for answer in answers), wanted
 
 
-def _answer(key: str | None, score: float, threshold: float | None) -> dict[str, Any]:
+def _answer(key: str | None, score: float | list[float], scored: Scored) -> dict[str, Any]:
+    if isinstance(score, list):
+        best = max(range(len(score)), key=score.__getitem__)
+        return {
+            "key": key,
+            "score": score[best],
+            "label": scored.classes[best],
+            "probabilities": dict(zip(scored.classes, score, strict=True)),
+        }
     answer: dict[str, Any] = {"key": key, "score": score}
-    if threshold is not None:
-        answer["label"] = int(score >= threshold)
+    if scored.threshold is not None:
+        answer["label"] = int(score >= scored.threshold)
     return answer
 
 
-def _columnwise(records: Sequence[Mapping[str, Any]], model: models.Model) -> list[float]:
+def _line(score: float | list[float]) -> str:
+    return ",".join(map(repr, score)) if isinstance(score, list) else repr(score)
+
+
+def _columnwise(records: Sequence[Mapping[str, Any]], model: models.Model) -> list[float | list[float]]:
     from tabular.frame import Frame
 
     columns = {}
@@ -117,7 +131,8 @@ def _columnwise(records: Sequence[Mapping[str, Any]], model: models.Model) -> li
     frame = Frame(
         key=np.full(len(records), None), date=np.full(len(records), ""), label=unknown, columns=columns
     )
-    return [float(score) for score in model.scores(frame)]
+    found: list[float | list[float]] = model.scores(frame).tolist()
+    return found
 
 
 def _accepted(accept: str | None) -> str | None:

@@ -1,5 +1,6 @@
-"""Trains a candidate: features of the plan's windows in, model.json + booster.ubj + training.json out.
+"""Trains a candidate: features of the plan's windows in, model.json, its predictor and training.json out.
 
+`--candidate` names one of the contract's, else it is the first; other arguments override its hyperparameters.
 With start_from=champion the champion's trees stay, and new ones are added from rows that it has not seen.
 
 Runs under the SageMaker training contract: hyperparameters as arguments, SM_* variables, checkpoints below
@@ -7,7 +8,6 @@ ML_ROOT. Equal features and hyperparameters give an equal model.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import sys
@@ -20,50 +20,22 @@ from typing import Any
 # Idle OpenMP threads spin by default and take the processor from those that work.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import numpy as np  # noqa: E402
-import xgboost  # noqa: E402
 from tabular import (  # noqa: E402
-    boosting,
     contract,
     failure,
+    families,
     frame,
     metrics,
     models,
-    preparation,
-    rules,
     split,
+    training,
+    validation,
 )
+from tabular.families import losses  # noqa: E402
+from tabular.families.arguments import HyperparameterError  # noqa: E402
+from tabular.families.base import Round  # noqa: E402
 
-# XGBoost's parameters that a run may set, with their types; the objective follows from the contract.
-PARAMETERS = {
-    "max_depth": int,
-    "max_leaves": int,
-    "max_bin": int,
-    "eta": float,
-    "gamma": float,
-    "min_child_weight": float,
-    "max_delta_step": float,
-    "subsample": float,
-    "colsample_bytree": float,
-    "colsample_bylevel": float,
-    "lambda": float,
-    "alpha": float,
-    "scale_pos_weight": float,
-    "grow_policy": str,
-    "tree_method": str,
-    "seed": int,
-}
-LOOP = {"num_round": int, "early_stopping_rounds": int, "checkpoint_rounds": int}
-LOOP_DEFAULTS = {"num_round": 100, "early_stopping_rounds": 20, "checkpoint_rounds": 25}
 STARTS = ("nothing", "champion")
-
-
-class HyperparameterError(ValueError):
-    """A hyperparameter that the script does not know or cannot read."""
-
-
-class TrainingDataError(ValueError):
-    """The training rows do not allow a model."""
 
 
 class StartError(ValueError):
@@ -92,6 +64,16 @@ class Places:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """`plan`: run, windows and start; `hyperparameters`: all of the family's, in their types."""
+
+    candidate: str
+    family: str
+    hyperparameters: Mapping[str, Any]
+    plan: Mapping[str, Any]
+
+
 def checkpoint_folder(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("ML_ROOT", "/opt/ml")) / "checkpoints"
 
@@ -99,13 +81,13 @@ def checkpoint_folder(environment: Mapping[str, str]) -> Path:
 def main(argv: Sequence[str], environment: Mapping[str, str]) -> None:
     with failure.beside_checkpoints(checkpoint_folder(environment)):
         agreed = contract.load()
-        arguments = parse_arguments(argv, agreed.hyperparameters)
+        arguments = parse_arguments(argv, agreed)
         run(agreed, arguments, Places.from_environment(environment), threads(environment))
 
 
-def run(agreed: contract.ModelContract, arguments: Mapping[str, Any], places: Places, nthread: int) -> None:
-    windows = split.Windows.of(arguments)
-    begun = champion(agreed, windows, places) if arguments["start_from"] == "champion" else None
+def run(agreed: contract.ModelContract, given: Arguments, places: Places, nthread: int) -> None:
+    windows = split.Windows.of(given.plan)
+    begun = champion(agreed, given, windows, places) if given.plan["start_from"] == "champion" else None
     if begun is not None:
         # Its encodings know the labels of its own rows: trees that saw those again would trust them too much.
         windows = replace(
@@ -113,35 +95,59 @@ def run(agreed: contract.ModelContract, arguments: Mapping[str, Any], places: Pl
         )
     rows = frame.read(places.features, agreed.kinds, windows.train_start, windows.validation_end)
     parts = split.split(rows, windows)
-    check_rows(agreed, parts, windows)
-    if begun is None:
-        prepared, fitted = preparation.training(parts.train, agreed)
-    else:
-        prepared, fitted = begun.preparation, preparation.continued(begun.preparation, parts.train, agreed)
-        rounds = begun.booster.num_boosted_rounds()
-        print(f"goes on from {begun.content['run_id']}: {rounds} rounds, {len(fitted)} new rows", flush=True)
-    data = xgboost.DMatrix(fitted.matrix, fitted.label, weight=fitted.weight, nthread=nthread)
-    held = xgboost.DMatrix(prepared.matrix(parts.validation), parts.validation.label, nthread=nthread)
-    settings = boosting_settings(agreed, arguments, nthread)
-    # Of another window, other settings or corrected rows a checkpoint must not be continued.
-    content = float(np.nansum(fitted.matrix, dtype=np.float64) + fitted.weight @ fitted.label)
-    base = begun.booster if begun is not None else None
-    origin = hashlib.sha256(base.save_raw()).hexdigest() if base is not None else ""
-    mark = boosting.fingerprint(
-        asdict(windows), dict(settings.parameters), fitted.matrix.shape, content, origin
+    training.check_rows(agreed, parts, windows)
+    plan = training.Plan(
+        family=given.family,
+        hyperparameters=given.hyperparameters,
+        threads=nthread,
+        report=_report,
+        checkpoints=places.checkpoints,
+        mark=json.dumps(asdict(windows)),
     )
-    checkpoints = boosting.Checkpoints(places.checkpoints, mark)
-    trained = boosting.train(data, held, settings, checkpoints, _report, base)
-    check_against_rule(agreed, parts.validation, trained.history[trained.best_round])
-    save(agreed, prepared, trained, parts, arguments, places, begun)
+    if begun is not None:
+        before = begun.predictor.booster.num_boosted_rounds()
+        print(
+            f"goes on from {begun.content['run_id']}: {before} rounds, {len(parts.train)} new rows",
+            flush=True,
+        )
+    found = training.outcome(agreed, plan, parts.train, parts.validation, begun)
+    training.check_against_rule(agreed, found)
+    save(agreed, found, parts, given, places, begun, judged(agreed, plan, parts))
 
 
-def champion(agreed: contract.ModelContract, windows: split.Windows, places: Places) -> models.BoosterModel:
+def judged(agreed: contract.ModelContract, plan: training.Plan, parts: split.Split) -> dict[str, Any]:
+    """What a candidate may ask for beside its model, at the price of a training per fold and point."""
+    folds, points = (int(plan.hyperparameters[name]) for name in ("cross_validation", "learning_curve"))
+    story: dict[str, Any] = {"cross_validation": None, "learning_curve": None}
+    if folds:
+        story["cross_validation"] = validation.cross_validated(agreed, plan, parts.train, folds)
+    if points:
+        story["learning_curve"] = validation.learning_curve(
+            agreed, plan, parts.train, parts.validation, points
+        )
+    return story
+
+
+def champion(
+    agreed: contract.ModelContract, given: Arguments, windows: split.Windows, places: Places
+) -> models.TrainedModel:
     """The model to go on from: of the same features, and trained before what this run learns from."""
+    able = ", ".join(families.INCREMENTAL)
+    if given.family not in families.INCREMENTAL:
+        raise StartError(
+            f"start_from is champion, the family {given.family} cannot go on from a model, allowed "
+            f"is {able}: train from nothing"
+        )
     with tempfile.TemporaryDirectory() as folder:
         found = models.load(models.unpacked(places.champion, Path(folder)))
-    if not isinstance(found, models.BoosterModel):
+    if not isinstance(found, models.TrainedModel):
         raise StartError("start_from is champion, which is a rule without trees: train from nothing")
+    # Models from before families had names are boosted ones.
+    family = found.content.get("family", found.content["kind"])
+    if family not in families.INCREMENTAL:
+        raise StartError(
+            f"start_from is champion, which is of the family {family}, allowed is {able}: train from nothing"
+        )
     content = found.content
     for what, its, ours in (
         ("problem", content["problem"], agreed.problem),
@@ -162,47 +168,39 @@ def champion(agreed: contract.ModelContract, windows: split.Windows, places: Pla
     return found
 
 
-def parse_arguments(argv: Sequence[str], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments over the contract's hyperparameters over ours."""
+def parse_arguments(argv: Sequence[str], agreed: contract.ModelContract) -> Arguments:
+    """Arguments over the candidate's hyperparameters in the contract over the family's defaults."""
     parser = argparse.ArgumentParser(prog="train.py", exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--run_id", default="")
+    parser.add_argument("--candidate", default=None)
+    parser.add_argument("--start_from", choices=STARTS, default="nothing")
     for name in split.Windows.names():
         parser.add_argument(f"--{name}")
-    known = {**PARAMETERS, **LOOP}
-    for name, kind in known.items():
-        parser.add_argument(f"--{name}", type=kind)
-    parser.add_argument("--start_from", choices=STARTS)
     try:
-        given, unknown = parser.parse_known_args(list(argv))
+        plan, rest = parser.parse_known_args(list(argv))
+        candidate = agreed.candidate(plan.candidate)
+        allowed = families.arguments.allowed(candidate["family"])
+        inner = argparse.ArgumentParser(prog="train.py", exit_on_error=False, allow_abbrev=False)
+        for name, kind in allowed.items():
+            inner.add_argument(f"--{name}", type=kind)
+        given, unknown = inner.parse_known_args(rest)
     except argparse.ArgumentError as error:
         raise HyperparameterError(f"hyperparameter {error}") from error
     # A tuning job adds names that begin with an underscore.
     refused = [name for name in unknown if name.startswith("--") and not name.startswith("--_")]
-    unusable = refused + [name for name in defaults if name not in known]
-    if unusable:
+    if refused:
         raise HyperparameterError(
-            f"hyperparameter {', '.join(unusable)} is unknown, allowed are {', '.join(sorted(known))}"
+            f"hyperparameter {', '.join(refused)} is unknown to the family {candidate['family']}, "
+            f"allowed are {', '.join(sorted(allowed))}"
         )
-    values: dict[str, Any] = {"start_from": "nothing", **LOOP_DEFAULTS}
-    values |= {name: known[name](value) for name, value in defaults.items()}
-    return values | {name: value for name, value in vars(given).items() if value is not None}
-
-
-def boosting_settings(
-    agreed: contract.ModelContract, arguments: Mapping[str, Any], nthread: int
-) -> boosting.Settings:
-    chosen = {name: arguments[name] for name in PARAMETERS if name in arguments}
-    parameters = {"tree_method": "hist", "seed": 0, **chosen}
-    parameters |= {
-        "objective": boosting.OBJECTIVES[agreed.problem],
-        "eval_metric": boosting.METRICS[agreed.problem],
-        "nthread": nthread,
-    }
-    return boosting.Settings(
-        parameters=parameters,
-        num_round=arguments["num_round"],
-        early_stopping_rounds=arguments["early_stopping_rounds"],
-        checkpoint_rounds=arguments["checkpoint_rounds"],
+    overriding = {name: value for name, value in vars(given).items() if value is not None}
+    return Arguments(
+        candidate=candidate["name"],
+        family=candidate["family"],
+        hyperparameters=families.arguments.typed(
+            candidate["family"], candidate["hyperparameters"], overriding
+        ),
+        plan=vars(plan),
     )
 
 
@@ -211,81 +209,66 @@ def threads(environment: Mapping[str, str]) -> int:
     return int(environment.get("SM_NUM_CPUS", "1"))
 
 
-def check_rows(agreed: contract.ModelContract, parts: split.Split, windows: split.Windows) -> None:
-    minimum = int(agreed.split.get("minimum_train_rows", 1))
-    split.require_rows(parts.train, minimum, "training", (windows.train_start, windows.train_end))
-    split.require_rows(parts.validation, 1, "validation", (windows.train_end, windows.validation_end))
-    for name, part in (("training", parts.train), ("validation", parts.validation)):
-        values = np.unique(part.label)
-        if len(values) == 1:
-            raise TrainingDataError(
-                f"every label of the {name} window is {values[0]:g}: a model needs at least two values, "
-                "check the label's rule in the contract or widen the window"
-            )
-        if agreed.is_binary and not np.isin(values, (0.0, 1.0)).all():
-            wrong = values[~np.isin(values, (0.0, 1.0))][0]
-            raise TrainingDataError(f"label {wrong:g} in a binary problem, allowed are 0 and 1")
-
-
-def check_against_rule(agreed: contract.ModelContract, held: frame.Frame, best: boosting.Round) -> None:
-    """A model that loses to the contract's rule on its own validation rows has learned nothing: stop here."""
-    rule = models.RuleModel(content=rules.rule_model(agreed.compiled))
-    baseline = float(metrics.row_loss(agreed.problem, held.label, rule.scores(held)).mean())
-    name, loss = list(best["validation"].items())[-1]
-    # XGBoost reports the root of the squared error.
-    limit = baseline if agreed.is_binary else baseline**0.5
-    if loss > limit:
-        raise boosting.TrainingDiverged(
-            f"the best validation {name} is {loss:.5f}, the rule baseline reaches {limit:.5f}: "
-            "the model learned nothing that holds, look at eta, num_round and the training window"
-        )
-
-
 def save(
     agreed: contract.ModelContract,
-    prepared: preparation.Preparation,
-    trained: boosting.Trained,
+    found: training.Outcome,
     parts: split.Split,
-    arguments: Mapping[str, Any],
+    given: Arguments,
     places: Places,
-    begun: models.BoosterModel | None,
+    begun: models.TrainedModel | None,
+    judged: Mapping[str, Any],
 ) -> None:
-    scored = models.BoosterModel(content={}, booster=trained.booster, preparation=prepared)
+    trained = found.trained
+    scored = models.TrainedModel(content={}, predictor=trained.predictor, preparation=found.preparation)
     threshold = None
     if agreed.is_binary:
         threshold = metrics.cost_threshold(
             parts.validation.label, scored.scores(parts.validation), agreed.costs
         )
-    windows = split.Windows.of(arguments)
+    windows = split.Windows.of(given.plan)
     if begun is not None:  # what its trees have seen, the model has
         windows = replace(windows, train_start=begun.content["windows"]["train_start"])
-    content = models.booster_content(
+    content = models.content(
         agreed,
-        prepared,
+        found.preparation,
         windows,
-        run_id=str(arguments.get("run_id", "")),
+        kind=trained.predictor.kind,
+        family=given.family,
+        candidate=given.candidate,
+        run_id=given.plan["run_id"],
         threshold=threshold,
         algorithm="script",
     )
     story = {
+        "candidate": given.candidate,
+        "family": given.family,
+        "loss": losses.NAMES[agreed.problem],
         "rounds": trained.history,
         "best_round": trained.best_round,
+        "validation_loss": found.loss,
+        "rule_loss": found.rule,
         "stopped_early": trained.stopped_early,
         "resumed_at": trained.resumed_at,
         "started_from": None if begun is None else begun.content["run_id"],
-        "rounds_before": 0 if begun is None else begun.booster.num_boosted_rounds(),
-        "rows": {"train": len(parts.train), "validation": len(parts.validation)},
-        "hyperparameters": dict(arguments),
+        "rounds_before": 0 if begun is None else begun.predictor.booster.num_boosted_rounds(),
+        "rows": {"train": len(parts.train), "validation": len(parts.validation), "fitted": len(found.train)},
+        "seconds": round(found.seconds, 3),
+        "hyperparameters": {**given.plan, **given.hyperparameters},
+        "notes": dict(trained.notes),
+        **judged,
     }
     for folder in (places.model, places.output):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "training.json").write_text(json.dumps(story, indent=1))
     (places.model / "model.json").write_text(json.dumps(content, indent=1, sort_keys=True))
-    trained.booster.save_model(places.model / "booster.ubj")
+    for name, data in trained.predictor.files().items():
+        path = places.model / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
-def _report(number: int, scores: boosting.Round) -> None:
-    print(boosting.line(number, scores), flush=True)
+def _report(number: int, scores: Round) -> None:
+    print(losses.line(number, scores), flush=True)
 
 
 if __name__ == "__main__":

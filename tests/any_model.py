@@ -72,6 +72,8 @@ def any_contract(problem: str = "binary", **model: Any) -> dict[str, Any]:
             },
             "split": {"validation_days": 14, "holdout_days": 28, "minimum_train_rows": 100},
             "threshold": {"cost_false_positive": 1, "cost_false_negative": 3},
+            "classes": [],
+            "recommendation": None,
             "hyperparameters": dict(SMALL),
             "gate": {"confidence": 0.95, "minimum_gain": 0.0, "minimum_gain_over_rule": 0.0},
             "preparation": {},
@@ -83,6 +85,13 @@ def any_contract(problem: str = "binary", **model: Any) -> dict[str, Any]:
         "quality": {},
         "partitions": {"grain": "month"},
     }
+    if problem == "multiclass":
+        compiled["model"] |= {"classes": ["low", "middle", "high"]}
+        compiled["model"]["rule_baseline"] = {
+            "description": "larger is higher",
+            "default": [0.5, 0.3, 0.2],
+            "rules": [{"when": [{"feature": "size", "op": ">=", "value": 1}], "score": "high"}],
+        }
     compiled["model"] |= model
     return copy.deepcopy(compiled)
 
@@ -100,6 +109,8 @@ def any_table(rows_per_day: int = 25, problem: str = "binary", seed: int = 3, sh
     signal = 1.4 * size + 0.8 * (site == "N") + town_effect - 0.6
     if problem == "binary":
         label = (random.random(count) < 1 / (1 + np.exp(-signal))).astype(float)
+    elif problem == "multiclass":
+        label = np.digitize(signal + random.normal(0, 0.8, count), [-0.8, 0.8]).astype(float)
     else:
         label = 100 + 20 * signal + random.normal(0, 10, count)
     size = np.where(random.random(count) < 0.05, np.nan, size)

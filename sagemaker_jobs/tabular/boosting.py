@@ -7,7 +7,6 @@ subsample and colsample are 1; with sampling, later rounds draw other rows and i
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +14,18 @@ from typing import Any
 
 import xgboost
 
-Round = dict[str, dict[str, float]]
+from tabular.families import losses
+from tabular.families.base import Round
 
-OBJECTIVES = {"binary": "binary:logistic", "regression": "reg:squarederror"}
+OBJECTIVES = {
+    "binary": "binary:logistic",
+    "multiclass": "multi:softprob",
+    "regression": "reg:squarederror",
+    "forecasting": "reg:squarederror",
+}
 # What decides when to stop. Ranking measures are left to the evaluation: sorting all rows in every round
 # costs more than the round.
-METRICS = {"binary": ["logloss"], "regression": ["rmse"]}
-
-
-class TrainingDiverged(ValueError):
-    """The loss is not a number, or the model is no better than the rule baseline."""
+METRICS = {problem: [losses.NAMES[problem]] for problem in OBJECTIVES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,13 +94,13 @@ def train(
     train_data: Any,
     validation_data: Any,
     settings: Settings,
-    checkpoints: Checkpoints,
+    checkpoints: Checkpoints | None,
     report: Callable[[int, Round], None],
     base: Any = None,
 ) -> Trained:
     """`base`: a booster of the same columns whose trees the new ones go on from."""
     watched = [(train_data, "train"), (validation_data, "validation")]
-    resumed = checkpoints.latest(settings.parameters)
+    resumed = checkpoints.latest(settings.parameters) if checkpoints else None
     history: list[Round] = resumed[1] if resumed else []
     before = base.num_boosted_rounds() if base is not None else 0
     if resumed:
@@ -108,17 +109,20 @@ def train(
         trees = bytearray(base.save_raw("ubj")) if base is not None else None
         booster = xgboost.Booster(dict(settings.parameters), [train_data, validation_data], trees)
     resumed_at = len(history) if resumed else None
-    while len(history) < settings.num_round and not _is_over(history, settings.early_stopping_rounds):
+    # With dropout later rounds rescale earlier trees, so that no cut gives the model of an earlier round.
+    cut = settings.parameters.get("booster") != "dart"
+    patience = settings.early_stopping_rounds if cut else settings.num_round
+    while len(history) < settings.num_round and not _is_over(history, patience):
         number = len(history)
         booster.update(train_data, before + number)
         history.append(_parse(booster.eval_set(watched, number)))
         report(number, history[-1])
-        _check(number, history[-1])
-        if len(history) % settings.checkpoint_rounds == 0:
+        losses.require_finite(number, history[-1])
+        if checkpoints and len(history) % settings.checkpoint_rounds == 0:
             checkpoints.save(booster, history)
-    best = _best(history)
+    best = _best(history) if cut else len(history) - 1
     return Trained(
-        booster=booster[: before + best + 1],
+        booster=booster[: before + best + 1] if cut else booster,
         history=history,
         best_round=best,
         stopped_early=len(history) < settings.num_round,
@@ -126,35 +130,13 @@ def train(
     )
 
 
-def line(number: int, scores: Round) -> str:
-    """What the metric definitions of the training job read: `validation-logloss:([0-9.eE+-]+)`."""
-    values = [
-        f"{data}-{name}:{value:.6f}" for data, metrics in scores.items() for name, value in metrics.items()
-    ]
-    return f"[{number}] " + " ".join(values)
-
-
-def _losses(history: list[Round]) -> list[float]:
-    return [list(scores["validation"].values())[-1] for scores in history]
-
-
 def _best(history: list[Round]) -> int:
-    losses = _losses(history)
-    return losses.index(min(losses))
+    found = [losses.validation(scores) for scores in history]
+    return found.index(min(found))
 
 
 def _is_over(history: list[Round], patience: int) -> bool:
     return bool(history) and len(history) - 1 - _best(history) >= patience
-
-
-def _check(number: int, scores: Round) -> None:
-    for data, metrics in scores.items():
-        for name, value in metrics.items():
-            if not math.isfinite(value):
-                raise TrainingDiverged(
-                    f"training diverged in round {number}: {data} {name} is {value}, allowed is a finite "
-                    "number: lower eta, or look for extreme values in the label"
-                )
 
 
 def _parse(text: str) -> Round:

@@ -8,7 +8,15 @@ from typing import Any
 
 from tabular import source
 
-PROBLEMS = ("binary", "regression")
+PROBLEMS = ("binary", "multiclass", "regression", "forecasting", "clustering", "recommendation")
+LOSSES = {
+    "binary": "log_loss",
+    "multiclass": "log_loss",
+    "regression": "squared_error",
+    "forecasting": "squared_error",
+    "clustering": "one_minus_silhouette",
+    "recommendation": "one_minus_ndcg",
+}
 
 
 class ContractError(ValueError):
@@ -32,6 +40,10 @@ class ModelContract:
     evaluation: Mapping[str, Any]
     monitor: Mapping[str, Any]
     compiled: Mapping[str, Any]
+    # Names of the classes of a multiclass label, which is their index; nothing for any other problem.
+    classes: Sequence[str] = ()
+    # {user, item, at} of a recommendation: the two features, and how long the list is that is judged.
+    recommendation: Mapping[str, Any] | None = None
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -43,8 +55,16 @@ class ModelContract:
 
     @property
     def loss(self) -> str:
-        """The per-row loss that training minimises and the gate compares."""
-        return "log_loss" if self.is_binary else "squared_error"
+        """What training minimises and the gate compares; a loss per row for all but the last two problems."""
+        return LOSSES[self.problem]
+
+    def candidate(self, name: str | None = None) -> Mapping[str, Any]:
+        """The candidate of this name; without a name the first."""
+        for entry in self.candidates:
+            if name in (None, entry["name"]):
+                return entry
+        allowed = ", ".join(entry["name"] for entry in self.candidates)
+        raise ContractError(f"candidate {name!r} is not in the contract, allowed are {allowed}")
 
 
 def load(path: Path | None = None) -> ModelContract:
@@ -81,4 +101,6 @@ def parse(compiled: Mapping[str, Any]) -> ModelContract:
         evaluation=model["evaluation"],
         monitor=compiled["monitor"],
         compiled=compiled,
+        classes=tuple(model.get("classes") or ()),
+        recommendation=model.get("recommendation"),
     )

@@ -123,10 +123,10 @@ def slices(contract: ModelContract, rows: Frame, ours: Scored, theirs: Scored) -
 
 def importance(model: models.Model, rows: Frame) -> list[dict[str, Any]]:
     """Mean |TreeSHAP| per feature over evenly chosen rows, largest first; nothing for a rule."""
-    if not isinstance(model, models.BoosterModel):
+    if not isinstance(model, models.TrainedModel):
         return []
     chosen = np.unique(np.linspace(0, len(rows) - 1, min(EXPLAINED_ROWS, len(rows))).astype(int))
-    parts = model.contributions(rows.take(chosen))
+    parts = model.contributions(rows.take(chosen)) or {}
     entries = [
         {"feature": name, "mean_contribution": float(np.abs(values).mean())} for name, values in parts.items()
     ]

@@ -17,9 +17,12 @@ Metrics = dict[str, float | None]
 
 
 def row_loss(problem: str, label: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Log loss (binary) or squared error of each row."""
-    if problem == "regression":
+    """Log loss (binary; multiclass, of (n, K) probabilities) or squared error of each row."""
+    if problem in ("regression", "forecasting"):
         return (label - score) ** 2
+    if problem == "multiclass":
+        chosen = score[np.arange(len(label)), label.astype(np.int64)]
+        return -np.log(np.clip(chosen, EPSILON, 1.0))
     clipped = np.clip(score, EPSILON, 1 - EPSILON)
     return -(label * np.log(clipped) + (1 - label) * np.log1p(-clipped))
 

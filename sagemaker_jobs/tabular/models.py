@@ -1,7 +1,6 @@
-"""A model is a folder with model.json and, for a booster, booster.ubj; rule and booster answer alike."""
+"""A model is a folder with model.json and its predictor's files; rule and trained models answer alike."""
 
 import json
-import os
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,36 +9,40 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tabular import rules
+from tabular import families, rules
 from tabular.contract import ModelContract
+from tabular.families.base import ArtefactError, Predictor
 from tabular.frame import Frame
 from tabular.preparation import Preparation
 from tabular.split import Windows
 
-KINDS = ("rule", "xgboost")
-
-
-class ArtefactError(ValueError):
-    """The model folder is incomplete or damaged."""
+KINDS = ("rule", *families.KINDS)
 
 
 class Model(Protocol):
     content: Mapping[str, Any]
 
-    def scores(self, frame: Frame) -> np.ndarray: ...
+    def scores(self, frame: Frame) -> np.ndarray:
+        """(n,) scores, or (n, K) probabilities of a multiclass label; a cluster's number for clusters."""
+        ...
 
-    def score(self, record: Mapping[str, Any]) -> float: ...
+    def score(self, record: Mapping[str, Any]) -> float | list[float]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuleModel:
     content: Mapping[str, Any]
 
-    def score(self, record: Mapping[str, Any]) -> float:
+    def score(self, record: Mapping[str, Any]) -> float | list[float]:
         return rules.score_record(self.content["rule"], record)
 
     def scores(self, frame: Frame) -> np.ndarray:
-        scores = np.full(len(frame), float(self.content["rule"]["default"]))
+        default = np.asarray(self.content["rule"]["default"], dtype=np.float64)
+        scores = np.tile(default, (len(frame), *(1 for _ in default.shape)))
+        feature = self.content["rule"].get("feature")
+        if feature is not None:
+            values = frame.columns[feature]
+            return np.where(np.isnan(values), scores, values)
         is_open = np.ones(len(frame), dtype=bool)
         for entry in self.content["rule"]["rules"]:
             holds = is_open.copy()
@@ -51,29 +54,24 @@ class RuleModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoosterModel:
+class TrainedModel:
+    """A predictor of any family behind its preparation."""
+
     content: Mapping[str, Any]
-    booster: Any
+    predictor: Predictor
     preparation: Preparation
 
-    def score(self, record: Mapping[str, Any]) -> float:
-        # inplace_predict on a small array: a DMatrix costs twice the time and has a long tail.
-        line = self.preparation.row(record)
-        return float(self.booster.inplace_predict(line, validate_features=False)[0])
+    def score(self, record: Mapping[str, Any]) -> float | list[float]:
+        return self.predictor.predict_row(self.preparation.row(record))
 
     def scores(self, frame: Frame) -> np.ndarray:
-        matrix = self.preparation.matrix(frame)
-        return np.asarray(self.booster.inplace_predict(matrix, validate_features=False), dtype=np.float64)
+        return self.predictor.predict(self.preparation.matrix(frame))
 
-    def contributions(self, frame: Frame) -> dict[str, np.ndarray]:
-        """TreeSHAP per raw feature and row, in the margin (log odds for binary), without the bias."""
-        import xgboost
-
-        processors = os.cpu_count() or 1  # a whole window of rows, unlike a request
-        data = xgboost.DMatrix(self.preparation.matrix(frame), nthread=processors)
-        self.booster.set_param({"nthread": processors})
-        per_column = self.booster.predict(data, pred_contribs=True)[:, :-1]
-        self.booster.set_param({"nthread": 1})
+    def contributions(self, frame: Frame) -> dict[str, np.ndarray] | None:
+        """Exact part of each raw feature in the score of each row, (n,) or (n, K); None without a formula."""
+        per_column = self.predictor.contributions(self.preparation.matrix(frame))
+        if per_column is None:
+            return None
         names = self.preparation.features
         return {
             name: per_column[:, [other == name for other in names]].sum(axis=1)
@@ -81,20 +79,26 @@ class BoosterModel:
         }
 
 
-def booster_content(
+def content(
     contract: ModelContract,
     preparation: Preparation,
     windows: Windows,
     *,
+    kind: str,
+    family: str,
     run_id: str,
     threshold: float | None,
     algorithm: str,
+    candidate: str = "",
 ) -> dict[str, Any]:
-    """Content of model.json for a booster. `windows` tells a later evaluation what the model has seen."""
+    """Content of model.json. `windows` tells a later evaluation what the model has seen."""
     return {
         "format": 1,
-        "kind": "xgboost",
+        "kind": kind,
+        "family": family,
+        "candidate": candidate,
         "problem": contract.problem,
+        "classes": list(contract.classes),
         "contract": {"name": contract.name, "version": contract.version},
         "features": contract.kinds,
         "preparation": preparation.to_json(),
@@ -125,42 +129,38 @@ def unpacked(folder: Path, target: Path) -> Path:
     return target
 
 
-def load(folder: Path) -> RuleModel | BoosterModel:
-    content = _read_content(folder)
-    if content["kind"] == "rule":
-        return RuleModel(content=content)
-    preparation = Preparation.from_json(content["preparation"])
-    booster = load_booster(folder / "booster.ubj")
-    if booster.num_features() != len(preparation.columns):
+def load(folder: Path) -> RuleModel | TrainedModel:
+    found = _read_content(folder)
+    if found["kind"] == "rule":
+        return RuleModel(content=found)
+    preparation = Preparation.from_json(found["preparation"])
+    predictor = families.load(found["kind"], folder)
+    if predictor.columns != len(preparation.columns):
         raise ArtefactError(
-            f"booster.ubj expects {booster.num_features()} columns, model.json prepares "
+            f"the {found['kind']} predictor expects {predictor.columns} columns, model.json prepares "
             f"{len(preparation.columns)}: the two files belong to different models"
         )
-    return BoosterModel(content=content, booster=booster, preparation=preparation)
+    return TrainedModel(content=found, predictor=predictor, preparation=preparation)
 
 
-def load_booster(path: Path) -> Any:
-    """Cut at the best round when the file says which it was, as the built-in algorithm's does."""
-    # Imported late: the rule baseline serves without it, and it takes a second to import.
-    import xgboost
+def built_in(
+    contract: ModelContract, preparation: Preparation, windows: Windows, booster_file: Path, run_id: str
+) -> TrainedModel:
+    """A booster of the built-in algorithm behind the preparation of its rows, without a threshold."""
+    from tabular.families.booster import BoosterPredictor, load_booster
 
-    if not path.is_file():
-        present = ", ".join(sorted(entry.name for entry in path.parent.iterdir())) or "nothing"
-        raise ArtefactError(f"no {path.name} in the model folder, it holds {present}: pack the model again")
-    booster = xgboost.Booster({"nthread": 1})
-    try:
-        booster.load_model(bytearray(path.read_bytes()))
-        best, rounds = booster.attr("best_iteration"), booster.num_boosted_rounds()
-    except xgboost.core.XGBoostError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise ArtefactError(
-            f"{path.name} is not a booster ({reason}): the file is damaged, pack it again"
-        ) from error
-    if best is not None and int(best) + 1 < rounds:
-        booster = booster[: int(best) + 1]
-    # More threads make a single row slower, and its slowest answers a hundred times slower.
-    booster.set_param({"nthread": 1})
-    return booster
+    described = content(
+        contract,
+        preparation,
+        windows,
+        kind="xgboost",
+        family="xgboost",
+        run_id=run_id,
+        threshold=None,
+        algorithm="builtin",
+    )
+    predictor = BoosterPredictor(booster=load_booster(booster_file))
+    return TrainedModel(content=described, predictor=predictor, preparation=preparation)
 
 
 def _read_content(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Packs a servable model.tar.gz: model.json, booster.ubj and code/; equal inputs give equal bytes."""
+"""Packs a servable model.tar.gz: model.json, a predictor's files and code/; equal inputs give equal bytes."""
 
 import gzip
 import io
@@ -10,11 +10,14 @@ from typing import Any
 SERVED = ("inference.py", "offline_build.py", "pyproject.toml")
 
 
-def servable(model: Mapping[str, Any], booster: bytes | None, source: Mapping[str, bytes]) -> bytes:
-    """`source` is the running code by name (`tabular.source.files()`); only what serving needs is packed."""
-    files = {"model.json": json.dumps(model, indent=1, sort_keys=True).encode()}
-    if booster is not None:
-        files["booster.ubj"] = booster
+def servable(
+    model: Mapping[str, Any], predictor: Mapping[str, bytes] | None, source: Mapping[str, bytes]
+) -> bytes:
+    """`predictor`: what `Predictor.files` returns; a rule has none.
+
+    `source` is the running code by name (`tabular.source.files()`); only what serving needs is packed.
+    """
+    files = {"model.json": json.dumps(model, indent=1, sort_keys=True).encode(), **(predictor or {})}
     code = {name: data for name, data in source.items() if name in SERVED or name.startswith("tabular/")}
     missing = {"inference.py", "tabular/models.py"} - set(code)
     if missing:

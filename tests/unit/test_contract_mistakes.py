@@ -186,7 +186,7 @@ MISTAKES: list[tuple[str, Callable[[Document], Any], str, str]] = [
     ("rule with no operator", lambda d: model(d)["rule_baseline"]["rules"][0]["when"][0].update(op="=>"),
      "rule_baseline.rules.0.op", ">="),
     ("rule with no probability", lambda d: model(d)["rule_baseline"].update(default=22), "score", "a probability"),
-    ("unknown problem", lambda d: model(d).update(problem="ranking"), "problem", "binary, regression"),
+    ("unknown problem", lambda d: model(d).update(problem="ranking"), "problem", "binary, clustering, forecasting, multiclass, recommendation, regression"),
     ("no hold-out", lambda d: model(d)["split"].update(holdout_days=0), "split.holdout_days", "from 1"),
     ("gate without confidence", lambda d: model(d)["gate"].pop("confidence"), "gate", "confidence"),
     ("limit that nothing reads", lambda d: section(d, "monitor").update(ks=0.1), "monitor", "psi"),

@@ -172,7 +172,7 @@ def candidate(folder: Path, problem: str, **given: Any) -> bytes:
         checkpoints=folder / "checkpoints",
     )
     argv = [text for name, value in {**PLAN, **given}.items() for text in (f"--{name}", str(value))]
-    arguments = train.parse_arguments(argv, compiled["model"]["hyperparameters"])
+    arguments = train.parse_arguments(argv, agreed(compiled))
     train.run(agreed(compiled), arguments, at, nthread=1)
     return packaging.archive({path.name: path.read_bytes() for path in at.model.iterdir()})
 

@@ -29,10 +29,12 @@ def save_booster(folder: Path, problem: str = "binary") -> Path:
     objective = "binary:logistic" if contract.is_binary else "reg:squarederror"
     parameters = {"objective": objective, "max_depth": SMALL["max_depth"], "nthread": 1}
     booster = xgboost.train(parameters, xgboost.DMatrix(matrix, train.label), 15)
-    content = models.booster_content(
+    content = models.content(
         contract,
         prepared,
         split.Windows.of(WINDOWS),
+        kind="xgboost",
+        family="xgboost",
         run_id="r1",
         threshold=0.4 if contract.is_binary else None,
         algorithm="script",
@@ -267,7 +269,7 @@ def test_threads_get_the_answers_of_their_own_rows(booster: models.Model) -> Non
         ),
         pytest.param(
             lambda folder: (folder / "model.json").write_text('{"format": 1, "kind": "net"}'),
-            "allowed are format 1 and rule, xgboost",
+            "allowed are format 1 and rule, xgboost, linear, kmeans, stack, factorisation",
             id="unknown kind",
         ),
     ],
@@ -311,8 +313,10 @@ def test_the_rule_reads_a_missing_value_as_not_met(rule: models.Model) -> None:
 
 def test_equal_models_pack_to_equal_bytes() -> None:
     content = rules.rule_model(any_contract())
-    first = packaging.servable(content, b"b", source.files())
-    again = packaging.servable(dict(reversed(content.items())), b"b", dict(reversed(source.files().items())))
+    first = packaging.servable(content, {"b": b"b"}, source.files())
+    again = packaging.servable(
+        dict(reversed(content.items())), {"b": b"b"}, dict(reversed(source.files().items()))
+    )
     assert first == again
     with pytest.raises(ValueError, match=r"the source has no inference.py"):
         packaging.servable(content, None, {"tabular/models.py": b""})

@@ -13,10 +13,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import train
-from tabular import boosting, metrics, models, packaging, rules, source, split
+from tabular import contract as contract_module
+from tabular import metrics, models, packaging, rules, source, split, training
+from tabular.families.base import TrainingDiverged
 from tabular.frame import FrameError
 
-from tests.any_model import WINDOWS, agreed, any_contract, any_frame, any_table, read_json, write_features
+from tests.any_model import (
+    SMALL,
+    WINDOWS,
+    agreed,
+    any_contract,
+    any_frame,
+    any_table,
+    read_json,
+    write_features,
+)
 
 
 def places(folder: Path, table: pa.Table | None = None, problem: str = "binary") -> train.Places:
@@ -32,21 +43,23 @@ def places(folder: Path, table: pa.Table | None = None, problem: str = "binary")
 
 def run(
     at: train.Places, problem: str = "binary", contract: dict | None = None, **given: Any
-) -> models.BoosterModel:
+) -> models.TrainedModel:
     compiled = contract or any_contract(problem)
     argv = [
         text
         for name, value in {**WINDOWS, "run_id": "r1", **given}.items()
         for text in (f"--{name}", str(value))
     ]
-    arguments = train.parse_arguments(argv, compiled["model"]["hyperparameters"])
+    arguments = train.parse_arguments(argv, agreed(compiled))
     train.run(agreed(compiled), arguments, at, nthread=1)
     model = models.load(at.model)
-    assert isinstance(model, models.BoosterModel)
+    assert isinstance(model, models.TrainedModel)
     return model
 
 
-@pytest.mark.parametrize(("problem", "loss"), [("binary", "logloss"), ("regression", "rmse")])
+@pytest.mark.parametrize(
+    ("problem", "loss"), [("binary", "logloss"), ("multiclass", "mlogloss"), ("regression", "rmse")]
+)
 def test_writes_a_model_its_curves_and_metric_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], problem: str, loss: str
 ) -> None:
@@ -62,9 +75,62 @@ def test_writes_a_model_its_curves_and_metric_lines(
     assert (model.content["threshold"] is not None) == (problem == "binary")
     assert len(printed) == len(story["rounds"])
     assert f"validation-{loss}:{story['rounds'][0]['validation'][loss]:.6f}" in printed[0]
-    assert model.booster.num_boosted_rounds() == story["best_round"] + 1
-    assert story["rows"] == {"train": 60 * 25, "validation": 14 * 25}
+    assert model.predictor.booster.num_boosted_rounds() == story["best_round"] + 1
+    assert story["rows"] == {"train": 60 * 25, "validation": 14 * 25, "fitted": 60 * 25}
     assert read_json(at.output / "training.json") == story
+
+
+CANDIDATES = [
+    {"name": "boosted", "family": "xgboost", "hyperparameters": dict(SMALL)},
+    {"name": "simple", "family": "logistic", "hyperparameters": {"alpha": 0.001}},
+    {"name": "forest", "family": "forest", "hyperparameters": {"trees": 20}},
+    {"name": "together", "family": "stack", "hyperparameters": {"members": "boosted, simple", "folds": 3}},
+]
+
+
+@pytest.mark.parametrize("problem", ["binary", "multiclass"])
+@pytest.mark.parametrize(
+    ("name", "kind", "file"),
+    [
+        ("simple", "linear", "coefficients.json"),
+        ("forest", "xgboost", "booster.ubj"),
+        ("together", "stack", "members/1/coefficients.json"),
+    ],
+)
+def test_trains_the_candidate_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], problem: str, name: str, kind: str, file: str
+) -> None:
+    at = places(tmp_path, problem=problem)
+    model = run(at, problem, any_contract(problem, candidates=CANDIDATES), candidate=name)
+    story = read_json(at.model / "training.json")
+    assert (model.content["kind"], model.content["candidate"]) == (kind, name)
+    assert (at.model / file).is_file()
+    assert story["validation_loss"] < story["rule_loss"]
+    loss = {"binary": "logloss", "multiclass": "mlogloss"}[problem]
+    assert f"validation-{loss}:{story['validation_loss']:.6f}" in capsys.readouterr().out
+    later = any_frame(problem).between(WINDOWS["validation_end"], WINDOWS["holdout_end"])
+    rule = models.RuleModel(content=rules.rule_model(any_contract(problem)))
+    found, bar = (metrics.row_loss(problem, later.label, one.scores(later)).mean() for one in (model, rule))
+    assert found < bar
+
+
+def test_arguments_override_the_candidate_and_these_the_defaults(tmp_path: Path) -> None:
+    at = places(tmp_path)
+    run(at, contract=any_contract(candidates=CANDIDATES), candidate="forest", trees=3, max_depth=4)
+    given = read_json(at.model / "training.json")["hyperparameters"]
+    assert (given["trees"], given["max_depth"], given["subsample"]) == (3, 4, 0.632)
+
+
+def test_a_candidate_that_the_contract_does_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        contract_module.ContractError, match="'deep' is not in the contract, allowed are boosted"
+    ):
+        run(places(tmp_path), candidate="deep")
+
+
+def test_a_hyperparameter_of_another_family_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(train.HyperparameterError, match="--eta is unknown to the family forest, allowed are"):
+        run(places(tmp_path), contract=any_contract(candidates=CANDIDATES), candidate="forest", eta=0.1)
 
 
 def test_stops_when_the_validation_loss_no_longer_falls(tmp_path: Path) -> None:
@@ -81,8 +147,10 @@ def test_equal_input_gives_an_equal_model(tmp_path: Path) -> None:
     first, second = places(tmp_path / "a"), places(tmp_path / "b")
     run(first)
     run(second)
-    for name in ("model.json", "booster.ubj", "training.json"):
+    for name in ("model.json", "booster.ubj"):
         assert (first.model / name).read_bytes() == (second.model / name).read_bytes()
+    stories = [read_json(at.model / "training.json") | {"seconds": 0} for at in (first, second)]
+    assert stories[0] == stories[1]
 
 
 def test_an_interrupted_training_ends_with_the_same_bytes(
@@ -130,7 +198,7 @@ def test_the_rows_after_the_validation_window_change_nothing(tmp_path: Path) -> 
 
 
 def test_fails_when_the_model_is_no_better_than_the_rule(tmp_path: Path) -> None:
-    with pytest.raises(boosting.TrainingDiverged, match="the rule baseline reaches"):
+    with pytest.raises(TrainingDiverged, match="the rule baseline reaches"):
         run(places(tmp_path), eta=30.0, num_round=3)
 
 
@@ -139,13 +207,54 @@ def test_fails_when_the_loss_is_not_a_number(tmp_path: Path) -> None:
     label = np.array(table.column("label").to_pylist())
     label[5] = 3e38
     wild = table.set_column(table.column_names.index("label"), "label", pa.array(label))
-    with pytest.raises(boosting.TrainingDiverged, match="round 0: train rmse is (inf|nan)"):
+    with pytest.raises(TrainingDiverged, match="round 0: train rmse is (inf|nan)"):
         run(places(tmp_path, wild), "regression", eta=1.0)
 
 
-def with_label(value: float) -> pa.Table:
-    table = any_table()
-    return table.set_column(table.column_names.index("label"), "label", pa.array(np.full(len(table), value)))
+def with_label(value: float, every: int = 1, problem: str = "binary") -> pa.Table:
+    table = any_table(problem=problem)
+    label = np.array(table.column("label").to_pylist())
+    label[::every] = value
+    return table.set_column(table.column_names.index("label"), "label", pa.array(label))
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        (with_label(3.0, 7, "multiclass"), "label 3 in a problem of 3 classes, allowed are 0 to 2"),
+        (with_label(0.5, 7, "multiclass"), "label 0.5 in a problem of 3 classes"),
+        (any_table(), "no training row is of class high: the contract names classes that"),
+    ],
+)
+def test_labels_that_are_no_class_and_classes_without_a_label_are_refused(
+    tmp_path: Path, table: pa.Table, says: str
+) -> None:
+    with pytest.raises(training.TrainingDataError, match=says):
+        run(places(tmp_path, table), "multiclass")
+
+
+def test_a_loss_that_is_worse_than_the_rules_fails_any_family(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDiverged, match="the rule baseline reaches"):
+        run(
+            places(tmp_path),
+            contract=any_contract(candidates=CANDIDATES),
+            candidate="simple",
+            alpha=1e6,
+        )
+
+
+def test_cross_validation_and_learning_curve_are_told_when_asked_for(tmp_path: Path) -> None:
+    at = places(tmp_path)
+    run(at, cross_validation=3, learning_curve=3)
+    story = read_json(at.model / "training.json")
+    found = story["cross_validation"]
+    assert [fold["train"]["until"] < fold["held_out"]["from"] for fold in found["folds"]] == [True] * 3
+    assert found["mean"] == pytest.approx(np.mean([fold["loss"] for fold in found["folds"]]))
+    assert found["mean"] < found["rule_mean"]
+    curve = story["learning_curve"]
+    assert [point["rows"] for point in curve] == [500, 1000, 1500]
+    assert curve[-1]["validation"] == pytest.approx(story["validation_loss"])
+    assert curve[-1]["validation"] - curve[-1]["train"] < curve[0]["validation"] - curve[0]["train"]
 
 
 @pytest.mark.parametrize(
@@ -154,12 +263,19 @@ def with_label(value: float) -> pa.Table:
         pytest.param(
             with_label(1.0),
             {},
-            train.TrainingDataError,
+            training.TrainingDataError,
             "every label of the training window is 1",
             id="one class",
         ),
         pytest.param(
             with_label(np.nan), {}, split.SplitError, "holds 0 labelled rows", id="no label is known"
+        ),
+        pytest.param(
+            with_label(2.0, every=3),
+            {},
+            training.TrainingDataError,
+            "label 2 in a binary problem",
+            id="a third class",
         ),
         pytest.param(
             any_table(1),
@@ -200,7 +316,7 @@ def with_label(value: float) -> pa.Table:
             any_table(),
             {"depth": 3},
             train.HyperparameterError,
-            "--depth is unknown, allowed are alpha",
+            "--depth is unknown to the family xgboost, allowed are alpha",
             id="unknown hyperparameter",
         ),
         pytest.param(
@@ -254,7 +370,7 @@ def with_champion(folder: Path, **given: Any) -> train.Places:
     at = places(folder / "now")
     at.champion.mkdir()
     model, booster = read_json(before.model / "model.json"), (before.model / "booster.ubj").read_bytes()
-    packed = packaging.servable(model, booster, source.files())
+    packed = packaging.servable(model, {"booster.ubj": booster}, source.files())
     (at.champion / "runs" / "r0" / "model").mkdir(parents=True)
     (at.champion / "runs" / "r0" / "model" / "model.tar.gz").write_bytes(packed)
     return at
@@ -266,10 +382,10 @@ def test_goes_on_from_the_champion_with_rows_that_it_has_not_seen(tmp_path: Path
     model = run(at, start_from="champion")
     story = read_json(at.model / "training.json")
 
-    first = before.booster.num_boosted_rounds()
+    first = before.predictor.booster.num_boosted_rounds()
     assert (story["started_from"], story["rounds_before"]) == ("r0", first)
-    assert model.booster.num_boosted_rounds() == first + story["best_round"] + 1
-    assert model.booster[:first].get_dump() == before.booster.get_dump(), "its trees stay"
+    assert model.predictor.booster.num_boosted_rounds() == first + story["best_round"] + 1
+    assert model.predictor.booster[:first].get_dump() == before.predictor.booster.get_dump(), "its trees stay"
     assert story["rows"]["train"] == 30 * 25
     assert model.content["preparation"] == before.content["preparation"]
     # What its trees have seen, the model has: an evaluation keeps away from all of it.
@@ -345,6 +461,20 @@ def test_does_not_go_on_from_a_champion_of_other_features(tmp_path: Path) -> Non
     changed["model"]["features"].pop(dropped)
     with pytest.raises(train.StartError, match="whose features are"):
         run(at, contract=changed, start_from="champion")
+
+
+@pytest.mark.parametrize("name", ["simple", "forest", "together"])
+def test_does_not_go_on_with_a_family_that_cannot(tmp_path: Path, name: str) -> None:
+    family = next(entry["family"] for entry in CANDIDATES if entry["name"] == name)
+    given = {"contract": any_contract(candidates=CANDIDATES), "candidate": name, "start_from": "champion"}
+    with pytest.raises(train.StartError, match=f"the family {family} cannot go on from a model"):
+        run(with_champion(tmp_path), **given)
+
+
+def test_does_not_go_on_from_a_champion_of_a_family_that_cannot(tmp_path: Path) -> None:
+    at = with_champion(tmp_path, contract=any_contract(candidates=CANDIDATES), candidate="forest")
+    with pytest.raises(train.StartError, match="which is of the family forest, allowed is xgboost"):
+        run(at, start_from="champion")
 
 
 def test_does_not_go_on_from_a_rule_or_from_nothing_at_all(tmp_path: Path) -> None:
