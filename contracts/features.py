@@ -38,7 +38,8 @@ def compile_features(section: Any, tables: dict[str, Any], model: Any) -> dict[s
     )
     derived = [_derived(f"{place}.derived", entry, known, leaks) for entry in section["derived"]]
     history = [
-        _history(f"{place}.history", entry, tables[base]["columns"], leaks) for entry in section["history"]
+        _history(f"{place}.history", entry, tables[base]["columns"], leaks, _classes(model))
+        for entry in section["history"]
     ]
     made = {entry["name"]: entry["type"] for entry in derived} | {
         entry["name"]: "double" for entry in history
@@ -140,8 +141,19 @@ def _derived(place: str, entry: Any, known: dict[str, str], leaks: set[str]) -> 
     return {key: entry[key] for key in ("name", "type", "sql")}
 
 
-def _history(place: str, entry: Any, columns: dict[str, Any], leaks: set[str]) -> dict[str, Any]:
-    only_keys(place, entry, required={"name", "group", "days", "minimum_count"})
+def _classes(model: Any) -> list[Any] | None:
+    """The classes of a multiclass label, None for any other."""
+    if not isinstance(model, dict) or model.get("problem") != "multiclass":
+        return None
+    return list(model.get("classes") or [])
+
+
+def _history(
+    place: str, entry: Any, columns: dict[str, Any], leaks: set[str], classes: list[Any] | None
+) -> dict[str, Any]:
+    keys = {"name", "group", "days", "minimum_count"}
+    # The mean of a class's number says nothing: a history of classes is the share of one of them.
+    only_keys(place, entry, required=keys if classes is None else keys | {"class"})
     place = f"{place}.{entry['name']}"
     if not entry["group"]:
         raise ContractError(f"{place}.group", [], "one or more columns of the base table", "name them")
@@ -151,7 +163,11 @@ def _history(place: str, entry: Any, columns: dict[str, Any], leaks: set[str]) -
     for key, low in (("days", 1), ("minimum_count", 1)):
         if isinstance(entry[key], bool) or not isinstance(entry[key], int) or entry[key] < low:
             raise ContractError(f"{place}.{key}", entry[key], f"a whole number from {low}", "correct it")
-    return {key: entry[key] for key in ("name", "group", "days", "minimum_count")}
+    compiled = {key: entry[key] for key in ("name", "group", "days", "minimum_count")}
+    if classes is not None:
+        one_of(f"{place}.class", entry["class"], classes, "name one of model.classes")
+        compiled["class"] = classes.index(entry["class"])
+    return compiled
 
 
 def _columns(place: str, columns: dict[str, str], known: dict[str, str], leaks: set[str]) -> dict[str, str]:

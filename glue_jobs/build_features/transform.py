@@ -15,6 +15,8 @@ LABEL = "label"
 MONTH = "month"
 DAY_NUMBER = "_day"
 JOINED = "_joined_"
+# Problems whose label is a measured amount, not a class.
+MEASURED = ("regression", "forecasting", "recommendation", "clustering")
 
 
 def features(contract: dict[str, Any], tables: dict[str, DataFrame], months: list[str]) -> DataFrame:
@@ -84,19 +86,31 @@ def _join(rows: DataFrame, other: DataFrame, join: dict[str, Any]) -> DataFrame:
 def _daily(rows: DataFrame, steps: list[dict[str, Any]], problem: str) -> DataFrame:
     """Sum and number of known labels for each combination of all histories' groups and each local day.
 
-    Sums are exact (whole numbers, or decimals for a measured label): no order of rows changes the last bit.
+    Of a multiclass label there is a sum per class that a history asks for: how many were of it. Sums are
+    exact (whole numbers, or decimals for a measured label): no order of rows changes the last bit.
     """
-    exact = "bigint" if problem == "binary" else "decimal(28,9)"
+    exact = "decimal(28,9)" if problem in MEASURED else "bigint"
     groups = sorted({column for step in steps for column in step["group"]})
+    sums = {_sum(step): step.get("class") for step in steps}
     return rows.groupBy(*groups, LOCAL_DATE).agg(
-        F.sum(F.col(LABEL).cast(exact)).alias("_sum"), F.count(LABEL).alias("_count")
+        *(
+            F.sum((F.col(LABEL) if number is None else F.col(LABEL) == number).cast(exact)).alias(name)
+            for name, number in sums.items()
+        ),
+        F.count(LABEL).alias("_count"),
     )
 
 
+def _sum(step: dict[str, Any]) -> str:
+    return f"_sum_{step['class']}" if "class" in step else "_sum"
+
+
 def _history(daily: DataFrame, step: dict[str, Any]) -> DataFrame:
-    """Mean label of a group over the `days` local days before each day on which the group has an event."""
+    """Mean label of a group, or share of a class, in the `days` local days before each day with an event."""
     group = step["group"]
-    days = daily.groupBy(*group, LOCAL_DATE).agg(F.sum("_sum").alias("_sum"), F.sum("_count").alias("_count"))
+    days = daily.groupBy(*group, LOCAL_DATE).agg(
+        F.sum(_sum(step)).alias("_sum"), F.sum("_count").alias("_count")
+    )
     day = F.datediff(F.col(LOCAL_DATE), F.lit("1970-01-01").cast("date"))
     before = Window.partitionBy(*group).orderBy(DAY_NUMBER).rangeBetween(-step["days"], -1)
     known = F.sum("_count").over(before)

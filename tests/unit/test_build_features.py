@@ -173,6 +173,36 @@ def test_history_of_a_measured_label_is_its_mean(spark) -> None:
     assert found["1"]["label"] == 0.1
 
 
+def test_history_of_a_class_is_its_share(spark) -> None:
+    contract = CONTRACT | {
+        "model": {"problem": "multiclass"},
+        "features": CONTRACT["features"]
+        | {
+            "label": {"sql": "outcome"},
+            "history": [step | {"class": 2} for step in CONTRACT["features"]["history"]],
+        },
+    }
+    one, two = utc("2024-03-05T12:00"), utc("2024-03-06T12:00")
+    visits = [(number, one, "A", "p") for number in range(4)] + [(9, two, "A", "p")]
+    results = [(0, one, 2.0), (1, one, 0.0), (2, one, 2.0), (3, one, 1.0)]
+    found = build(spark, contract=contract, visits=visits, results=results)
+    assert found["9"]["rate"] == 0.5
+    assert found["0"]["label"] == 2.0
+
+
+@pytest.mark.parametrize("problem", ["regression", "forecasting"])
+def test_sums_of_a_measured_label_are_exact(spark, problem: str) -> None:
+    contract = CONTRACT | {
+        "model": {"problem": problem},
+        "features": CONTRACT["features"] | {"label": {"sql": "outcome"}},
+    }
+    one, two = utc("2024-03-05T12:00"), utc("2024-03-06T12:00")
+    visits = [(number, one, "A", "p") for number in range(3)] + [(9, two, "A", "p")]
+    results = [(number, one, value) for number, value in enumerate((0.1, 0.2, 0.3))]
+    # Of floats, 0.1 + 0.2 + 0.3 would be 0.6000000000000001.
+    assert build(spark, contract=contract, visits=visits, results=results)["9"]["rate"] * 3 == 0.6
+
+
 def test_weather_is_that_of_one_hour_before(spark) -> None:
     at = utc("2024-03-06T12:00")
     hours = [(("A"), at + timedelta(hours=shift), float(shift)) for shift in (-2, -1, 0, 1)]

@@ -66,7 +66,11 @@ def fit(family: str, train: Rows, held: Rows, hyperparameters: dict[str, Any], t
             f"{int(wild.sum())} labels of the training window are beyond single precision, which trees "
             "use: look for extreme values in the label"
         )
-    trained: Trained = _module(MODULES[family]).fit(family, train, held, hyperparameters, task)
+    from threadpoolctl import threadpool_limits
+
+    # Many small products: threads that wait for each other make a fit sixty times slower than one alone.
+    with threadpool_limits(1, user_api="blas"):
+        trained: Trained = _module(MODULES[family]).fit(family, train, held, hyperparameters, task)
     return trained
 
 
