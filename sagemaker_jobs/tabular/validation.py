@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tabular import families
+from tabular import families, split
 from tabular.contract import ModelContract
 from tabular.families import losses
 from tabular.families.base import silent
@@ -21,7 +21,9 @@ STOPPING = ("xgboost", "stack")
 STOPPING_PART = 6
 
 
-def cross_validated(agreed: ModelContract, plan: Plan, rows: Frame, folds: int) -> dict[str, Any]:
+def cross_validated(
+    agreed: ModelContract, plan: Plan, rows: split.TrainingRows, folds: int
+) -> dict[str, Any]:
     """Loss of model and rule on each held-out block of days, trained on the days before it."""
     quiet = replace(plan, checkpoints=None, report=silent)
     found = [
@@ -38,7 +40,7 @@ def cross_validated(agreed: ModelContract, plan: Plan, rows: Frame, folds: int) 
     }
 
 
-def _fold(agreed: ModelContract, plan: Plan, rows: Frame, held: Frame) -> dict[str, Any]:
+def _fold(agreed: ModelContract, plan: Plan, rows: split.TrainingRows, held: Frame) -> dict[str, Any]:
     inside, stopping = rows, held
     if plan.family in STOPPING:
         block = blocks(rows.date, STOPPING_PART)
@@ -61,7 +63,7 @@ def _fold(agreed: ModelContract, plan: Plan, rows: Frame, held: Frame) -> dict[s
 
 
 def learning_curve(
-    agreed: ModelContract, plan: Plan, rows: Frame, held: Frame, points: int
+    agreed: ModelContract, plan: Plan, rows: split.TrainingRows, held: Frame, points: int
 ) -> list[dict[str, Any]]:
     """Losses of models of the last 1/points, 2/points, ... of the training days, on the same held-out rows.
 
