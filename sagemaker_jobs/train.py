@@ -25,6 +25,7 @@ from tabular import (  # noqa: E402
     failure,
     families,
     frame,
+    incremental,
     metrics,
     models,
     split,
@@ -112,13 +113,19 @@ def run(agreed: contract.ModelContract, given: Arguments, places: Places, nthrea
         )
     found = training.outcome(agreed, plan, parts.train, parts.validation, begun)
     training.check_against_rule(agreed, found)
-    save(agreed, found, parts, given, places, begun, judged(agreed, plan, parts))
+    story = judged(agreed, plan, parts)
+    if begun is not None and given.plan["compare_starts"]:
+        asked = split.Windows.of(given.plan)
+        known = frame.read(places.features, agreed.kinds, asked.train_start, asked.validation_end)
+        whole = split.split(known, asked).train
+        story["starts"] = incremental.compared(agreed, plan, whole, parts.validation, found)
+    save(agreed, found, parts, given, places, begun, story)
 
 
 def judged(agreed: contract.ModelContract, plan: training.Plan, parts: split.Split) -> dict[str, Any]:
     """What a candidate may ask for beside its model, at the price of a training per fold and point."""
     folds, points = (int(plan.hyperparameters[name]) for name in ("cross_validation", "learning_curve"))
-    story: dict[str, Any] = {"cross_validation": None, "learning_curve": None}
+    story: dict[str, Any] = {"cross_validation": None, "learning_curve": None, "starts": None}
     if folds:
         story["cross_validation"] = validation.cross_validated(agreed, plan, parts.train, folds)
     if points:
@@ -174,6 +181,8 @@ def parse_arguments(argv: Sequence[str], agreed: contract.ModelContract) -> Argu
     parser.add_argument("--run_id", default="")
     parser.add_argument("--candidate", default=None)
     parser.add_argument("--start_from", choices=STARTS, default="nothing")
+    # With start_from=champion also trains from nothing, and writes both into training.json.
+    parser.add_argument("--compare_starts", type=int, choices=(0, 1), default=0)
     for name in split.Windows.names():
         parser.add_argument(f"--{name}")
     try:

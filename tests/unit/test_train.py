@@ -393,6 +393,22 @@ def test_goes_on_from_the_champion_with_rows_that_it_has_not_seen(tmp_path: Path
     assert model.content["windows"]["train_end"] == WINDOWS["train_end"]
 
 
+def test_both_starts_are_compared_on_the_same_rows(tmp_path: Path) -> None:
+    at = with_champion(tmp_path)
+    model = run(at, start_from="champion", compare_starts=1)
+    found = read_json(at.model / "training.json")["starts"]
+    alone = places(tmp_path / "alone")
+    scratch = run(alone)
+
+    rows = {name: found[name]["rows"] for name in ("incremental", "from_nothing")}
+    assert rows == {"incremental": 30 * 25, "from_nothing": 60 * 25}
+    held = any_frame().between(WINDOWS["train_end"], WINDOWS["validation_end"])
+    losses = [metrics.row_loss("binary", held.label, one.scores(held)) for one in (model, scratch)]
+    assert found["incremental"]["validation_loss"] == pytest.approx(losses[0].mean(), abs=1e-5)
+    assert found["from_nothing"]["validation_loss"] == pytest.approx(losses[1].mean(), abs=1e-5)
+    assert found["paired"]["difference"] == pytest.approx((losses[1] - losses[0]).mean(), abs=1e-6)
+
+
 def test_new_trees_improve_on_the_champion(tmp_path: Path) -> None:
     at = with_champion(tmp_path, num_round=3)
     model = run(at, start_from="champion")
