@@ -12,7 +12,8 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,14 @@ sys.path[:0] = [str(ROOT / "sagemaker_jobs")]
 
 import inference  # noqa: E402
 import numpy as np  # noqa: E402
-import xgboost  # noqa: E402
-from tabular import boosting, contract, models, preparation, rules, split  # noqa: E402
+from tabular import contract, families, models, rules, split, training  # noqa: E402
+from tabular.families import arguments  # noqa: E402
 from tabular.frame import Frame  # noqa: E402
 
 ONE = "one record, JSON"
 LINES = "application/jsonlines"
 ROWS, ROUNDS = 20_000, 150
+DAYS = [f"2024-01-{day:02d}" for day in range(1, 21)]
 WINDOWS = {name: f"2024-0{month}-01" for month, name in enumerate(split.Windows.names(), start=1)}
 
 
@@ -45,23 +47,30 @@ def main() -> None:
 
 
 def figures() -> list[Figure]:
-    found = {(name, kind): times for name, kind, times in measure("flights", 2_000)}
-    p50, p99 = np.percentile([wall for wall, _ in found["booster", ONE]], [50, 99])
-    what = "one prediction, the handler alone"
-    return [
-        Figure(what=f"{what}, p50", value=float(p50), unit="ms"),
-        Figure(what=f"{what}, p99", value=float(p99), unit="ms"),
-    ]
+    found = []
+    for name, _, times in measure("flights", 2_000, only=ONE):
+        p50, p99 = np.percentile([wall for wall, _ in times], [50, 99])
+        what = f"one prediction, {name}, the handler alone"
+        found += [
+            Figure(what=f"{what}, p50", value=float(p50), unit="ms", at_most=2),
+            Figure(what=f"{what}, p99", value=float(p99), unit="ms", at_most=10),
+        ]
+    return found
 
 
-def measure(contract_name: str, requests: int) -> Iterator[tuple[str, str, list[tuple[float, float]]]]:
+def measure(
+    contract_name: str, requests: int, only: str | None = None
+) -> Iterator[tuple[str, str, list[tuple[float, float]]]]:
     """Model, kind of request, and milliseconds of each request: by the clock, and of processor time."""
     import contracts
 
     agreed = contract.parse(contracts.load(contract_name))
     rows = random_rows(agreed)
-    with tempfile.TemporaryDirectory() as folder:
-        booster = inference.model_fn(str(save(Path(folder), agreed, rows)))
+    served: dict[str, models.Model] = {}
+    for candidate in agreed.candidates:
+        with tempfile.TemporaryDirectory() as folder:
+            path = save(Path(folder), agreed, rows, candidate["name"])
+            served[candidate["name"]] = inference.model_fn(str(path))
     rule = models.RuleModel(content=rules.rule_model(agreed.compiled))
     records = [rows.record(index) for index in range(1_000)]
     bodies = {
@@ -70,8 +79,10 @@ def measure(contract_name: str, requests: int) -> Iterator[tuple[str, str, list[
         "one record, CSV": [(line(record), "text/csv") for record in records],
         "1,000 records, JSON lines": [("\n".join(map(json.dumps, records)).encode(), LINES)],
     }
-    for name, model in (("booster", booster), ("rule", rule)):
+    for name, model in (served | {"rule": rule}).items():
         for kind, sent in bodies.items():
+            if only not in (None, kind):
+                continue
             yield name, kind, measured(model, sent, requests if len(sent) > 1 else requests // 100)
 
 
@@ -102,29 +113,46 @@ def random_rows(agreed: contract.ModelContract) -> Frame:
     label = (sum(values for values in columns.values() if values.dtype != object) > 0).astype(float)
     noisy = np.where(random.random(ROWS) < 0.2, 1 - label, label)
     keys = np.array([f"key-{number}" for number in range(ROWS)], dtype=object)
-    return Frame(key=keys, date=np.full(ROWS, "2024-01-01"), label=noisy, columns=columns)
+    return Frame(
+        key=keys, date=np.sort(np.array(DAYS)[np.arange(ROWS) % len(DAYS)]), label=noisy, columns=columns
+    )
 
 
-def save(folder: Path, agreed: contract.ModelContract, rows: Frame) -> Path:
+def save(folder: Path, agreed: contract.ModelContract, rows: Frame, name: str | None = None) -> Path:
+    """A model folder of the contract's candidate of this name, by default the first."""
     windows = split.Windows.of(WINDOWS)
-    prepared, fitted = preparation.training(split.training_rows(rows, windows), agreed)
-    known = {"max_depth", "eta", "min_child_weight", "lambda", "max_bin", "seed"}
-    given = {name: value for name, value in agreed.hyperparameters.items() if name in known}
-    parameters = {"objective": boosting.OBJECTIVES[agreed.problem], "nthread": 1, **given}
-    booster = xgboost.train(parameters, xgboost.DMatrix(fitted.matrix, fitted.label, nthread=1), ROUNDS)
+    candidate = agreed.candidate(name)
+    prepared, fitted = training.fit_preparation(agreed, split.training_rows(rows, windows))
+    given = arguments.typed(candidate["family"], candidate["hyperparameters"])
+    plan = training.Plan(family=candidate["family"], hyperparameters=_all_rounds(given))
+    asked = training.task(agreed, prepared, plan, fitted)
+    members = [replace(one, hyperparameters=_all_rounds(one.hyperparameters)) for one in asked.members]
+    asked = replace(asked, members=members)
+    held = fitted.take(np.arange(0, len(fitted), 10))
+    trained = families.fit(plan.family, fitted, held, dict(plan.hyperparameters), asked)
     content = models.content(
         agreed,
         prepared,
         windows,
-        kind="xgboost",
-        family="xgboost",
+        kind=trained.predictor.kind,
+        family=plan.family,
+        candidate=candidate["name"],
         run_id="r1",
         threshold=0.3,
         algorithm="script",
     )
-    (folder / "model.json").write_text(json.dumps(content))
-    booster.save_model(folder / "booster.ubj")
+    files = {"model.json": json.dumps(content).encode(), **trained.predictor.files()}
+    for file, data in files.items():
+        path = folder / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
     return folder
+
+
+def _all_rounds(given: Mapping[str, Any]) -> dict[str, Any]:
+    """As large as a boosted model of real rows becomes: none of its rounds is cut."""
+    rounds = {"num_round": ROUNDS, "early_stopping_rounds": ROUNDS}
+    return {**given, **(rounds if "num_round" in given else {})}
 
 
 def line(record: dict[str, Any]) -> str:
