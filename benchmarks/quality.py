@@ -196,7 +196,7 @@ def calibration(model: models.TrainedModel, parts: split.Split) -> dict[str, Any
         scores = np.clip(model.scores(rows), 1e-6, 1 - 1e-6)
         return np.log(scores / (1 - scores)).reshape(-1, 1)
 
-    platt = LogisticRegression(C=np.inf).fit(odds(parts.validation), parts.validation.label)
+    platt = LogisticRegression(C=1e6).fit(odds(parts.validation), parts.validation.label)
     after = platt.predict_proba(odds(parts.holdout))[:, 1]
     label = parts.holdout.label
     return {

@@ -1,0 +1,1 @@
+"""1,797 written digits of eight by eight points, from scikit-learn's bundled data."""
