@@ -16,7 +16,6 @@ from tabular.frame import Frame, from_table, read
 
 import contracts
 from tests.any_model import (
-    SMALL,
     WINDOWS,
     agreed,
     any_contract,
@@ -94,7 +93,8 @@ def test_trained_endpoint_and_batch_scores_are_equal(tmp_path: Path) -> None:
         checkpoints=tmp_path / "checkpoints",
     )
     argv = [text for name, value in WINDOWS.items() for text in (f"--{name}", value)]
-    train.run(agreed(compiled), train.parse_arguments(argv, {**SMALL, "num_round": 10}), at, nthread=1)
+    arguments = train.parse_arguments([*argv, "--num_round=10"], agreed(compiled))
+    train.run(agreed(compiled), arguments, at, nthread=1)
     loaded = inference.model_fn(str(at.model))
     rows = read(at.features, agreed(compiled).kinds).between(
         WINDOWS["validation_end"], WINDOWS["holdout_end"]
