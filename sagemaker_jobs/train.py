@@ -112,6 +112,8 @@ def run(agreed: contract.ModelContract, given: Arguments, places: Places, nthrea
             flush=True,
         )
     found = training.outcome(agreed, plan, parts.train, parts.validation, begun)
+    # The last line that a search reads is the model that is kept, not the rounds after it.
+    _report(found.trained.best_round, found.trained.history[found.trained.best_round])
     training.check_against_rule(agreed, found)
     story = judged(agreed, plan, parts)
     if begun is not None and given.plan["compare_starts"]:

@@ -73,7 +73,8 @@ def test_writes_a_model_its_curves_and_metric_lines(
     }
     assert model.content["run_id"] == "r1"
     assert (model.content["threshold"] is not None) == (problem == "binary")
-    assert len(printed) == len(story["rounds"])
+    assert len(printed) == len(story["rounds"]) + 1
+    assert printed[-1] == printed[story["best_round"]], "what a search reads last is what is kept"
     assert f"validation-{loss}:{story['rounds'][0]['validation'][loss]:.6f}" in printed[0]
     assert model.predictor.booster.num_boosted_rounds() == story["best_round"] + 1
     assert story["rows"] == {"train": 60 * 25, "validation": 14 * 25, "fitted": 60 * 25}
