@@ -60,7 +60,7 @@ def outcome(
         prepared, fitted = fit_preparation(agreed, train)
     else:
         prepared = begun.preparation
-        fitted = _dated(preparation.continued(prepared, train), train)
+        fitted = _dated(preparation.continued(prepared, train, agreed), train)
     watched = as_rows(prepared, held)
     asked = task(agreed, prepared, plan, fitted, begun)
     trained = families.fit(plan.family, fitted, watched, dict(plan.hyperparameters), asked)

@@ -47,7 +47,7 @@ def columns(contract: str) -> set[str]:
     return {name for name in names | set(compiled["features"]["columns"]) if len(name) > 3} - ORDINARY
 
 
-@pytest.mark.parametrize("contract", ["flights", "diabetes"])
+@pytest.mark.parametrize("contract", ["flights", "diabetes", "digits", "weather"])
 def test_code_knows_no_column_of_a_data_set(contract: str) -> None:
     known = columns(contract)
     assert len(known) >= 5

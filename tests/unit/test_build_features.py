@@ -10,7 +10,9 @@ from shared.rules import InvalidRecordError
 
 import contracts
 from contracts.diabetes import replay as diabetes
+from contracts.digits import replay as digits
 from contracts.flights import replay as flights
+from contracts.weather import replay as weather
 from tests.any_door import any_door
 
 ZONE = "America/New_York"
@@ -349,7 +351,60 @@ def test_second_contract_runs_through_the_same_code(spark, tmp_path: Path) -> No
     assert all(row["key"].startswith("tok_") and row["label"] > 0 and row["age"] % 5 == 0 for row in found)
 
 
-@pytest.mark.parametrize("name", ["flights", "diabetes"])
+@pytest.mark.parametrize(
+    ("name", "replayed", "days", "windows"),
+    [
+        pytest.param(
+            "digits",
+            digits,
+            (date(2024, 1, 1), date(2024, 5, 1)),
+            ("2024-01-01", "2024-03-15", "2024-04-08", "2024-05-01"),
+            id="classes",
+        ),
+        pytest.param(
+            "weather",
+            weather,
+            (date(2013, 9, 1), date(2013, 12, 1)),
+            ("2013-09-01", "2013-11-01", "2013-11-15", "2013-12-01"),
+            id="forecast",
+        ),
+    ],
+)
+def test_another_problem_is_learned_from_its_folder_alone(
+    spark, tmp_path: Path, name: str, replayed: Any, days: tuple[date, date], windows: tuple[str, ...]
+) -> None:
+    """Door, clean job, feature job and training: the model beats the contract's rule on later days."""
+    import train
+    from clean_events import job
+    from tabular import contract as contract_module
+    from tabular import frame, metrics, models, rules, split
+
+    contract = contracts.load(name)
+    agreed = contract_module.parse(contract)
+    land(tmp_path, name, replayed, days)
+    uri = f"file://{tmp_path}"
+    months = [f"{days[0].year}-{number:02d}" for number in range(days[0].month, days[1].month)]
+    job.run(spark, contract, run_id="r1", wanted=whole(contract, months), raw_uri=uri, curated_uri=uri)
+    run_job(spark, tmp_path, contract, months)
+
+    named = dict(zip(split.Windows.names(), windows, strict=True))
+    places = train.Places(
+        features=tmp_path / "features",
+        champion=tmp_path / "champion",
+        model=tmp_path / "model",
+        output=tmp_path / "output",
+        checkpoints=tmp_path / "checkpoints",
+    )
+    arguments = [f"--{key}={value}" for key, value in named.items()]
+    train.run(agreed, train.parse_arguments(arguments, agreed), places, nthread=1)
+    rows = frame.read(tmp_path / "features", agreed.kinds)
+    later = split.split(rows, split.Windows(**named)).holdout
+    both = (models.load(tmp_path / "model"), models.RuleModel(content=rules.rule_model(contract)))
+    ours, simple = (metrics.row_loss(agreed.problem, later.label, one.scores(later)).mean() for one in both)
+    assert ours < 0.9 * simple
+
+
+@pytest.mark.parametrize("name", ["flights", "diabetes", "digits", "weather"])
 def test_expressions_of_shipped_contracts_parse_in_spark(spark, name: str) -> None:
     features = contracts.load(name)["features"]
     parser = spark._jsparkSession.sessionState().sqlParser()

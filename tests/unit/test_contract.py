@@ -9,11 +9,13 @@ from shared.rules import InvalidRecordError
 import contracts
 from contracts import ContractError
 from contracts.diabetes import replay as diabetes
+from contracts.digits import replay as digits
 from contracts.flights import replay as flights
+from contracts.weather import replay as weather
 from tests.any_door import any_door
 
 
-@pytest.mark.parametrize("name", ["flights", "diabetes"])
+@pytest.mark.parametrize("name", ["flights", "diabetes", "digits", "weather"])
 def test_shipped_contract_is_plain_json(name: str) -> None:
     contract = contracts.load(name)
     assert json.loads(json.dumps(contract)) == contract
@@ -59,6 +61,8 @@ def test_replayed_flights_lie_in_the_asked_days_in_scheduled_order() -> None:
     [
         pytest.param("flights", flights, (date(2013, 7, 3), date(2013, 7, 5)), id="flights"),
         pytest.param("diabetes", diabetes, (None, None), id="diabetes"),
+        pytest.param("digits", digits, (None, None), id="digits"),
+        pytest.param("weather", weather, (date(2013, 7, 3), date(2013, 7, 5)), id="weather"),
     ],
 )
 def test_real_records_pass_their_own_contract(name: str, replay, days) -> None:

@@ -154,6 +154,14 @@ def test_honest_features_say_much_less() -> None:
     assert found["size"] > found["noise"] + 0.2
 
 
+def test_a_name_of_each_row_tells_nothing_of_other_rows() -> None:
+    """In sample it would tell all: every row is the only one with its name."""
+    frame = any_frame(rows_per_day=8)
+    frame.columns["site"][:] = frame.key
+    found = leakage.power_alone(split.split(frame, DAYS).train, {"site": "categorical"}, "binary")
+    assert found["site"] < 0.1
+
+
 def test_resampling_before_the_split_is_refused() -> None:
     """Copies of one row, which would end in training and in validation."""
     frame = any_frame(rows_per_day=4)

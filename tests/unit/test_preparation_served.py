@@ -7,6 +7,7 @@ from pathlib import Path
 
 import inference
 import numpy as np
+import prepare
 import pyarrow as pa
 import pytest
 import train
@@ -15,7 +16,6 @@ from tabular.frame import Frame, from_table, read
 
 import contracts
 from tests.any_model import (
-    SMALL,
     WINDOWS,
     agreed,
     any_contract,
@@ -93,7 +93,8 @@ def test_trained_endpoint_and_batch_scores_are_equal(tmp_path: Path) -> None:
         checkpoints=tmp_path / "checkpoints",
     )
     argv = [text for name, value in WINDOWS.items() for text in (f"--{name}", value)]
-    train.run(agreed(compiled), train.parse_arguments(argv, {**SMALL, "num_round": 10}), at, nthread=1)
+    arguments = train.parse_arguments([*argv, "--num_round=10"], agreed(compiled))
+    train.run(agreed(compiled), arguments, at, nthread=1)
     loaded = inference.model_fn(str(at.model))
     rows = read(at.features, agreed(compiled).kinds).between(
         WINDOWS["validation_end"], WINDOWS["holdout_end"]
@@ -190,6 +191,22 @@ def test_serving_needs_no_library_that_fits() -> None:
     line, imported = json.loads(done.stdout)
     assert imported == []
     np.testing.assert_array_equal(np.array(line, dtype=np.float32), prepared.row(rows.record(3)))
+
+
+def test_the_built_in_algorithm_gets_resampled_rows_but_no_weights(tmp_path: Path) -> None:
+    """Its CSV has the label first, and no column of weights."""
+    write_features(tmp_path / "processing/input/features", any_table(rows_per_day=4))
+
+    def prepared(method: str) -> list[float]:
+        compiled = any_contract(preparation={"imbalance": {"method": method}})
+        prepare.run(agreed(compiled), WINDOWS, tmp_path)
+        lines = (tmp_path / "processing/output/train/train.csv").read_text().splitlines()
+        return [float(line.split(",")[0]) for line in lines]
+
+    assert np.mean(prepared("none")) < 0.45
+    assert np.mean(prepared("oversample")) == 0.5
+    with pytest.raises(preparation.PreparationError, match="weights reach no built-in algorithm"):
+        prepared("weights")
 
 
 def test_split_says_which_rows_train() -> None:

@@ -5,6 +5,7 @@ import pytest
 from tabular import preparation
 from tabular.preparation import imbalance, outliers
 
+from tests.any_model import agreed, any_contract
 from tests.any_preparation import NOTE, ROWS, SITE, any_rows, learn, number
 
 DROP = {"a": number(imputation="drop", value=-5), "c": number()}
@@ -84,6 +85,7 @@ def test_midnight_is_beside_a_minute_before_it() -> None:
     assert prepared.columns == ["minute:sin", "minute:cos"]
     assert np.linalg.norm(late - early) < 0.01
     assert np.linalg.norm(noon - early) == pytest.approx(2)
+    np.testing.assert_allclose(prepared.row({"minute": 360})[0], [1, 0], atol=1e-6)
 
 
 def test_components_replace_their_features_unless_they_stay() -> None:
@@ -183,6 +185,25 @@ def test_what_is_judged_is_prepared_the_same_with_and_without(method: str) -> No
     resampled, _ = learn(SMOTE, {"imbalance": {"method": method}}, given)
     assert resampled.to_json() == plain.to_json()
     assert len(resampled.matrix(given)) == ROWS
+
+
+@pytest.mark.parametrize("method", ["none", "weights", "oversample", "undersample", "smote"])
+def test_new_rows_for_an_old_preparation_are_evened_out_too(method: str) -> None:
+    given = any_rows(rare(0.2))
+    features = {**SMOTE, "b": number(imputation="drop", value=0)}
+    old, _ = learn(features, {}, given.take(np.arange(150)))
+    compiled = any_contract(features=features, preparation={"imbalance": {"method": method}})
+    new = given.take(np.arange(150, 300))
+    fitted = preparation.continued(old, new, agreed(compiled))
+    known = ~np.isnan(new.columns["b"])
+    weight = [fitted.weight[fitted.label == name].sum() for name in (0, 1)]
+    assert 0 < known.sum() < 150
+    assert known[fitted.rows[fitted.rows >= 0]].all()
+    assert (weight[0] == pytest.approx(weight[1])) == (method != "none")
+    assert (fitted.rows == -1).any() == (method == "smote")
+    # An encoding that knows none of these labels is applied as it is.
+    real = fitted.rows >= 0
+    np.testing.assert_array_equal(fitted.matrix[real], old.matrix(new)[fitted.rows[real]])
 
 
 def test_three_classes_come_to_the_same_size() -> None:

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import xgboost
-from tabular import models, packaging, payload, preparation, rules, source, split
+from tabular import families, models, packaging, payload, preparation, rules, source, split, training
+from tabular.families import arguments
 from tabular.frame import Frame
 
 from tests.any_model import SMALL, WINDOWS, agreed, any_contract, any_frame, any_table, training_rows
@@ -304,6 +305,72 @@ def test_the_rule_baseline_serves_without_importing_xgboost(tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"key": "k", "score": 0.6, "label": 1}
+
+
+def save_family(folder: Path, family: str, **given: Any) -> Path:
+    contract = agreed(any_contract())
+    rows = training_rows(any_frame(), WINDOWS["train_start"], WINDOWS["train_end"])
+    prepared, fitted = training.fit_preparation(contract, rows)
+    plan = training.Plan(family=family, hyperparameters=arguments.typed(family, given))
+    asked = training.task(contract, prepared, plan, fitted)
+    trained = families.fit(family, fitted, fitted, dict(plan.hyperparameters), asked)
+    content = models.content(
+        contract,
+        prepared,
+        split.Windows.of(WINDOWS),
+        kind=trained.predictor.kind,
+        family=family,
+        run_id="r1",
+        threshold=0.4,
+        algorithm="script",
+    )
+    folder.mkdir()
+    (folder / "model.json").write_text(json.dumps(content))
+    for name, data in trained.predictor.files().items():
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def test_a_linear_model_serves_with_numpy_alone(tmp_path: Path) -> None:
+    folder = save_family(tmp_path / "model", "logistic")
+    script = (
+        "import json, sys, inference\n"
+        f"model = inference.model_fn({str(folder)!r})\n"
+        f"data = inference.input_fn({json.dumps(RECORD)!r}, 'application/json')\n"
+        "print(inference.output_fn(inference.predict_fn(data, model), None)[0])\n"
+        "found = [name for name in ('xgboost', 'sklearn', 'scipy', 'pandas') if name in sys.modules]\n"
+        "assert not found, found\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=source.ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    expected = models.load(folder).score(RECORD)
+    assert json.loads(done.stdout)["score"] == expected
+
+
+@pytest.mark.parametrize("family", ["logistic", "tree", "forest"])
+@pytest.mark.parametrize("rows", [3, 200], ids=["row by row", "by columns"])
+def test_every_family_serves_the_scores_of_the_evaluation(tmp_path: Path, family: str, rows: int) -> None:
+    model = inference.model_fn(str(save_family(tmp_path / "model", family)))
+    frame = any_frame().take(np.arange(rows))
+    np.testing.assert_array_equal(scores(model, bodies(frame)[LINES], LINES), model.scores(frame))
+
+
+def test_an_array_that_would_run_code_is_not_loaded(tmp_path: Path) -> None:
+    """A pickled array can run anything when it is read: the file is refused, and nothing is run."""
+
+    class Planted:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "was run",))
+
+    planted = np.array([Planted()], dtype=object)
+    np.savez(tmp_path / "factors.npz", users=planted, items=planted, shape=np.array([0, 1, 2]))
+    with pytest.raises(models.ArtefactError, match="holds no factors"):
+        families.load("factorisation", tmp_path)
+    assert not (tmp_path / "was run").exists()
+    np.load(tmp_path / "factors.npz", allow_pickle=True)["users"]
+    assert (tmp_path / "was run").exists(), "what was planted does run"
 
 
 def test_the_rule_reads_a_missing_value_as_not_met(rule: models.Model) -> None:

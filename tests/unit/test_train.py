@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 import train
 from tabular import contract as contract_module
-from tabular import metrics, models, packaging, rules, source, split, training
+from tabular import metrics, models, packaging, preparation, rules, source, split, training
 from tabular.families.base import TrainingDiverged
 from tabular.frame import FrameError
 
@@ -73,7 +73,8 @@ def test_writes_a_model_its_curves_and_metric_lines(
     }
     assert model.content["run_id"] == "r1"
     assert (model.content["threshold"] is not None) == (problem == "binary")
-    assert len(printed) == len(story["rounds"])
+    assert len(printed) == len(story["rounds"]) + 1
+    assert printed[-1] == printed[story["best_round"]], "what a search reads last is what is kept"
     assert f"validation-{loss}:{story['rounds'][0]['validation'][loss]:.6f}" in printed[0]
     assert model.predictor.booster.num_boosted_rounds() == story["best_round"] + 1
     assert story["rows"] == {"train": 60 * 25, "validation": 14 * 25, "fitted": 60 * 25}
@@ -241,6 +242,25 @@ def test_a_loss_that_is_worse_than_the_rules_fails_any_family(tmp_path: Path) ->
             candidate="simple",
             alpha=1e6,
         )
+
+
+def test_each_fold_fits_its_own_preparation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = []
+    original = preparation.training
+
+    def watched(rows: Any, contract: Any) -> Any:
+        fitted.append((min(rows.date), max(rows.date)))
+        return original(rows, contract)
+
+    monkeypatch.setattr(preparation, "training", watched)
+    at = places(tmp_path)
+    run(at, cross_validation=3)
+    folds = read_json(at.model / "training.json")["cross_validation"]["folds"]
+    whole, *parts = fitted
+    assert whole[1] == "2024-02-29"
+    assert [last < fold["held_out"]["from"] for (_, last), fold in zip(parts, folds, strict=True)] == [
+        True
+    ] * 3
 
 
 def test_cross_validation_and_learning_curve_are_told_when_asked_for(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ the same code, to whole columns or to one record, so that they cannot drift apar
 numbers; applying them needs numpy alone.
 """
 
+from tabular.preparation.assembling import Fitted
 from tabular.preparation.encodings import FOLDS, SMOOTHING, factorised
 from tabular.preparation.errors import PreparationError
-from tabular.preparation.fitting import ENCODINGS, IMPUTATIONS, Fitted, continued, fit, training
+from tabular.preparation.fitting import ENCODINGS, IMPUTATIONS, continued, fit, training
 from tabular.preparation.prepared import Preparation
 
 __all__ = [

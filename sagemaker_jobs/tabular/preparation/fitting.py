@@ -1,7 +1,7 @@
-"""Fits a preparation on training rows, and gives the matrix, labels and weights to train on."""
+"""Fits the steps that the contract asks for, on training rows and on nothing else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,20 +10,17 @@ from tabular.contract import ModelContract
 from tabular.preparation import (
     combined,
     encodings,
-    imbalance,
     imputation,
     numeric,
     outliers,
     scaling,
-    smote,
     text,
 )
-from tabular.preparation.encodings import Categorical, OutOfFold
+from tabular.preparation.assembling import Fitted, assembled, out_of_fold
 from tabular.preparation.errors import PreparationError
 from tabular.preparation.imputation import Iterative, Neighbours
 from tabular.preparation.numeric import Block, Numeric
 from tabular.preparation.prepared import Preparation, Step
-from tabular.preparation.text import Text
 from tabular.split import TrainingRows
 
 ENCODINGS = {
@@ -38,23 +35,6 @@ IMPUTATIONS = {
 }
 
 Specs = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fitted:
-    """What trains: (n, columns), (n,) labels, (n,) weights.
-
-    rows  of each line, its row among the training rows: fewer after deletion, repeated after oversampling,
-          -1 where the row is synthetic
-    """
-
-    matrix: np.ndarray
-    label: np.ndarray
-    weight: np.ndarray
-    rows: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.matrix)
 
 
 def training(rows: TrainingRows, contract: ModelContract) -> tuple[Preparation, Fitted]:
@@ -86,34 +66,48 @@ def fit(rows: TrainingRows, features: Specs) -> tuple[Preparation, np.ndarray]:
     return prepared, fitted.matrix
 
 
-def continued(fitted: Preparation, rows: TrainingRows) -> Fitted:
-    """New rows by a preparation that a model already has: all of them, each of the same weight."""
-    size = len(rows)
-    return Fitted(matrix=fitted.matrix(rows), label=rows.label, weight=np.ones(size), rows=np.arange(size))
+def continued(fitted: Preparation, rows: TrainingRows, contract: ModelContract) -> Fitted:
+    """New rows by a preparation that a model already has, to train on from there.
+
+    Its encodings know none of their labels, so that they are not encoded out of fold.
+    """
+    from tabular import leakage
+
+    leakage.check_label_in_disguise(rows, contract)
+    kept, part = _remaining(rows, contract.features)
+    return assembled(fitted, part, kept, contract.preparation.get("imbalance") or {}, readers={})
 
 
 def _fit(
     rows: TrainingRows, features: Specs, together: Mapping[str, Any], classes: int | None
 ) -> tuple[Preparation, Fitted]:
+    for name, spec in features.items():
+        _check(name, spec)
+    kept, part = _remaining(rows, features)
+    targets = encodings.label_columns(part.label, classes)
+    steps = {**_numbers(part, features, together), **_others(part, features, targets)}
+    ordered = tuple(steps[name] for name in features)
+    prepared, filled = _across(part, features, together, ordered)
+    prepared = _together(prepared, filled, together)
+    readers = out_of_fold(prepared, part, targets)
+    options = together.get("imbalance") or {}
+    return prepared, assembled(prepared, part, kept, options, readers=readers, filled=filled)
+
+
+def _remaining(rows: TrainingRows, features: Specs) -> tuple[np.ndarray, TrainingRows]:
+    """What deletion and trimming leave, as places and as rows."""
     if not isinstance(rows, TrainingRows):
         raise PreparationError(
             f"got {type(rows).__name__}, allowed are the training rows of a split (tabular.split): a "
             "preparation that has seen other rows knows what the model is judged by"
         )
-    for name, spec in features.items():
-        _check(name, spec)
     kept = np.flatnonzero(_kept(rows, features))
     if not len(kept):
         raise PreparationError(
             f"deletion and trimming leave none of {len(rows)} training rows: choose another imputation, "
             "or wider outlier bounds"
         )
-    part = rows.take(kept)
-    targets = encodings.label_columns(part.label, classes)
-    steps = {**_numbers(part, features, together), **_others(part, features, targets)}
-    ordered = tuple(steps[name] for name in features)
-    prepared = _together(part, _across(part, features, together, ordered), together)
-    return prepared, _fitted(prepared, part, kept, targets, together.get("imbalance") or {})
+    return kept, rows.take(kept)
 
 
 def _check(name: str, spec: Mapping[str, Any]) -> None:
@@ -185,31 +179,32 @@ def _others(part: TrainingRows, features: Specs, targets: np.ndarray) -> dict[st
 
 def _across(
     part: TrainingRows, features: Specs, together: Mapping[str, Any], steps: Sequence[Step]
-) -> Preparation:
-    """k-NN and iterative imputation over the columns without outliers, then scales and bins of all."""
+) -> tuple[Preparation, np.ndarray]:
+    """k-NN and iterative imputation over the columns without outliers, then scales and bins of all.
+
+    Also gives the numbers after imputation: with k-NN they are the dear part.
+    """
     unfilled = [replace(step, fill=None) for step in steps if isinstance(step, Numeric)]
-    bare = Block(steps=tuple(unfilled))
-    raw = (
-        np.column_stack([part.columns[name] for name in bare.names]) if unfilled else np.empty((len(part), 0))
-    )
-    values = bare.values(raw)
+    bare = Preparation(steps=unfilled)
+    block, raw = bare.block, bare.raw(part)
+    values = block.filled(raw)
     models: dict[str, Any] = {}
     for filling, key, model in (("knn", "neighbours", Neighbours), ("iterative", "iterative", Iterative)):
-        wanted = [name for name in bare.names if features[name].get("imputation") == filling]
+        wanted = [name for name in block.names if features[name].get("imputation") == filling]
         if wanted:
             options = together.get(filling) or {}
-            using = [name for name in bare.names if name in (options.get("features") or bare.names)]
-            places = [bare.place[name] for name in using]
+            using = [name for name in block.names if name in (options.get("features") or block.names)]
+            places = [block.place[name] for name in using]
             models[key] = model.fit(using, wanted, values[:, places], options)
     prepared = Preparation(steps=tuple(steps), **models)
-    filled = prepared.block.values(raw)
-    scaled: list[Step] = []
-    for step in steps:
-        if isinstance(step, Numeric):
-            scaled.append(_scaled(step, features[step.name], filled[:, prepared.block.place[step.name]]))
-        else:
-            scaled.append(step)
-    return replace(prepared, steps=tuple(scaled))
+    filled = prepared.block.filled(raw)
+    scaled = tuple(
+        _scaled(step, features[step.name], filled[:, block.place[step.name]])
+        if isinstance(step, Numeric)
+        else step
+        for step in steps
+    )
+    return replace(prepared, steps=scaled), filled
 
 
 def _scaled(step: Numeric, spec: Mapping[str, Any], values: np.ndarray) -> Numeric:
@@ -229,70 +224,12 @@ def _scaled(step: Numeric, spec: Mapping[str, Any], values: np.ndarray) -> Numer
     return step
 
 
-def _together(part: TrainingRows, prepared: Preparation, together: Mapping[str, Any]) -> Preparation:
+def _together(prepared: Preparation, filled: np.ndarray, together: Mapping[str, Any]) -> Preparation:
     pairs = tuple((first, second) for first, second in together.get("interactions") or ())
     wanted = together.get("pca")
     if not wanted:
         return replace(prepared, interactions=pairs)
-    block = prepared.block
-    raw = np.column_stack([part.columns[name] for name in block.names])
-    places = [block.place[name] for name in wanted["features"]]
-    found = combined.fit_components(wanted["features"], wanted["components"], block.values(raw)[:, places])
+    places = [prepared.block.place[name] for name in wanted["features"]]
+    values = prepared.block.scaled(filled)[:, places]
+    found = combined.fit_components(wanted["features"], wanted["components"], values)
     return replace(prepared, interactions=pairs, components=found)
-
-
-def _fitted(
-    prepared: Preparation,
-    part: TrainingRows,
-    kept: np.ndarray,
-    targets: np.ndarray,
-    options: Mapping[str, Any],
-) -> Fitted:
-    folds = encodings.folds_of(len(part))
-    readers = {
-        step.name: OutOfFold(step, part.columns[step.name], targets, folds)
-        for step in prepared.steps
-        if isinstance(step, Categorical) and step.encoding == "target"
-    }
-    matrix = _training_matrix(prepared, part, folds, readers)
-    method, label = options.get("method", "none"), part.label
-    weight = np.ones(len(part))
-    if method not in imbalance.METHODS:
-        raise PreparationError(f"imbalance method {method!r}, allowed are {', '.join(imbalance.METHODS)}")
-    if method != "none":
-        imbalance.check(label, method)
-    if method == "weights":
-        weight = imbalance.weights(label)
-    if method in ("oversample", "undersample"):
-        resample = imbalance.oversampled if method == "oversample" else imbalance.undersampled
-        chosen = resample(label, options)
-        return Fitted(matrix=matrix[chosen], label=label[chosen], weight=weight[chosen], rows=kept[chosen])
-    if method == "smote":
-        kinds = {step.name: _kind(step) for step in prepared.steps}
-        made, parents = smote.synthetic(part, kinds, folds if readers else np.zeros_like(folds), options)
-        return Fitted(
-            matrix=np.vstack([matrix, _training_matrix(prepared, made, parents, readers)]),
-            label=np.concatenate([label, made.label]),
-            weight=np.ones(len(label) + len(made)),
-            rows=np.concatenate([kept, np.full(len(made), -1)]),
-        )
-    return Fitted(matrix=matrix, label=label, weight=weight, rows=kept)
-
-
-def _training_matrix(
-    prepared: Preparation, part: Any, folds: np.ndarray, readers: Mapping[str, OutOfFold]
-) -> np.ndarray:
-    matrix = prepared.matrix(part)
-    place = 0
-    for step in prepared.steps:
-        width = len(step.columns)
-        if step.name in readers:
-            matrix[:, place : place + width] = readers[step.name].encoded(part.columns[step.name], folds)
-        place += width
-    return matrix
-
-
-def _kind(step: Step) -> str:
-    if isinstance(step, Numeric):
-        return "numeric"
-    return "text" if isinstance(step, Text) else "categorical"

@@ -13,6 +13,8 @@ STRATEGIES = {"mean": "mean", "median": "median", "mode": "most_frequent"}
 ACROSS = ("knn", "iterative")
 KNN = {"neighbours": 5, "sample": 1_000}
 ITERATIVE = {"rounds": 5, "sample": 20_000}
+# Kept for as many ways in which values are missing together.
+PATTERNS = 256
 
 
 def fill(name: str, imputation: str, constant: Any, values: np.ndarray) -> Any:
@@ -104,19 +106,41 @@ class Neighbours:
 
     def _line(self, row: np.ndarray) -> np.ndarray:
         known = ~np.isnan(row)
-        shared = self.present & known
-        common = shared.sum(axis=1)
-        away = np.where(shared, self.zeroed - np.where(known, row, 0.0), 0.0)
+        donors, present, share, wanted = self._pattern(known)
+        away = donors - present * row[known]
         # The share of known values scales the distance up, as scikit-learn's nan_euclidean_distances does.
-        distance = np.where(common > 0, (away * away).sum(axis=1) / np.maximum(common, 1), np.inf)
-        order = np.argsort(distance, kind="stable")
+        distance = np.einsum("ij,ij->i", away, away) * share
         line = row.copy()
-        for place in self.places:
-            if known[place]:
-                continue
-            nearest = order[self.present[order, place] & np.isfinite(distance[order])][: self.count]
-            line[place] = self.donors[nearest, place].mean() if len(nearest) else self.means[place]
+        for place, having, values, mean in wanted:
+            near = distance[having]
+            if len(near) > self.count:
+                nearest = np.argpartition(near, self.count - 1)[: self.count]
+                values = values[nearest]
+            line[place] = values.mean() if len(values) else mean
         return line
+
+    def _pattern(self, known: np.ndarray) -> tuple[Any, ...]:
+        """What rows with the same gaps share: donors by the known features, and who can tell the others."""
+        key = known.tobytes()
+        if key not in self._patterns:
+            if len(self._patterns) >= PATTERNS:
+                self._patterns.clear()
+            present = self.present[:, known].astype(np.float64)
+            common = present.sum(axis=1)
+            share = 1 / np.maximum(common, 1)
+            wanted = [
+                (place, having, self.donors[having, place], float(self.means[place]))
+                for place in self.places
+                if not known[place]
+                for having in (np.flatnonzero(self.present[:, place] & (common > 0)),)
+            ]
+            self._patterns[key] = (np.ascontiguousarray(self.zeroed[:, known]), present, share, wanted)
+        found: tuple[Any, ...] = self._patterns[key]
+        return found
+
+    @cached_property
+    def _patterns(self) -> dict[bytes, tuple[Any, ...]]:
+        return {}
 
     def to_json(self) -> dict[str, Any]:
         return {

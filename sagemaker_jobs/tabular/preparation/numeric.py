@@ -112,6 +112,9 @@ class Block:
 
     def values(self, raw: np.ndarray) -> np.ndarray:
         """(n, features) as stored, to the same shape without outliers, filled and scaled."""
+        return self.scaled(self.filled(raw))
+
+    def filled(self, raw: np.ndarray) -> np.ndarray:
         values = raw
         if self._bounds is not None:
             values = np.minimum(np.maximum(values, self._bounds[0]), self._bounds[1])
@@ -119,13 +122,12 @@ class Block:
             values = values.copy() if values is raw else values
             values[:, self._logged] = signed_log(values[:, self._logged])
         missing = np.isnan(values)
-        if missing.any():
-            values = self._filled(values, missing)
-        if self._scale is not None:
-            values = (values - self._scale[0]) / self._scale[1]
-        return values
+        return self._without(missing, values) if missing.any() else values
 
-    def _filled(self, values: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    def scaled(self, values: np.ndarray) -> np.ndarray:
+        return values if self._scale is None else (values - self._scale[0]) / self._scale[1]
+
+    def _without(self, missing: np.ndarray, values: np.ndarray) -> np.ndarray:
         filled = np.where(missing, self._fill, values)
         for model, features, targets in self._across:
             rows = np.flatnonzero(missing[:, targets].any(axis=1))

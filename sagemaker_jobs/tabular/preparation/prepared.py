@@ -61,16 +61,24 @@ class Preparation:
         return {step.name: found[step.name] for step in self.steps if step.name in found}
 
     def matrix(self, frame: Frame) -> np.ndarray:
+        return self.matrix_of(frame, None)
+
+    def matrix_of(self, frame: Frame, filled: np.ndarray | None) -> np.ndarray:
+        """`filled`: the numbers after imputation, where fitting has them already."""
         found = np.empty((len(frame), len(self.columns)), dtype=np.float32)
         for step, place in self._others:
             found[:, place] = step.matrix(frame.columns[step.name])
-        names = self.block.names
         for start in range(0, len(frame), CHUNK):
             part = slice(start, start + CHUNK)
-            raw = np.empty((len(found[part]), len(names)))
-            for place, name in enumerate(names):
-                raw[:, place] = frame.columns[name][part]
-            self._numbers(raw, found[part])
+            values = self.block.filled(self.raw(frame, part)) if filled is None else filled[part]
+            self._numbers(self.block.scaled(values), found[part])
+        return found
+
+    def raw(self, frame: Frame, part: slice = slice(None)) -> np.ndarray:  # noqa: B008  a slice does not change
+        """The numeric features as a block, (rows of `part`, features)."""
+        found = np.empty((len(frame.key[part]), len(self.block.names)))
+        for place, name in enumerate(self.block.names):
+            found[:, place] = frame.columns[name][part]
         return found
 
     def row(self, record: Mapping[str, Any]) -> np.ndarray:
@@ -81,7 +89,7 @@ class Preparation:
             line[place] = step.values(record.get(step.name))
         # None becomes NaN by the conversion to float.
         raw = np.array([[record.get(name) for name in self.block.names]], dtype=np.float64)
-        self._numbers(raw, found)
+        self._numbers(self.block.values(raw), found)
         return found
 
     @cached_property
@@ -136,9 +144,8 @@ class Preparation:
             [] if self.components is None else [self.block.place[name] for name in self.components.features]
         )
 
-    def _numbers(self, raw: np.ndarray, found: np.ndarray) -> None:
-        """Writes every column that numeric features make."""
-        values = self.block.values(raw)
+    def _numbers(self, values: np.ndarray, found: np.ndarray) -> None:
+        """Writes every column that prepared numbers make."""
         there, here = self._straight
         if there:
             found[:, there] = values[:, here]

@@ -16,6 +16,8 @@ from tabular.preparation.errors import PreparationError
 TOKEN = re.compile(r"(?u)\b\w\w+\b")
 STOP_WORDS = ("none", "english")
 MASK = 0xFFFFFFFF
+# Longer tokens are no words: their hashes are not kept, or one client could fill the memory.
+WORD = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ class Text:
     def _hashed(self, tokens: list[str], line: np.ndarray) -> np.ndarray:
         for token in tokens:
             if token not in self.stop_words:
-                hashed = murmur(token)
+                hashed = _kept(token) if len(token) <= WORD else murmur(token)
                 line[abs(hashed) % self.dimensions] += 1.0 if hashed >= 0 else -1.0
         length = math.sqrt(float((line * line).sum()))
         return line / length if length else line
@@ -163,7 +165,6 @@ def _weighted(
     return weighted, tuple(vectorizer.get_feature_names_out().tolist()), vectorizer.idf_
 
 
-@lru_cache(maxsize=65_536)
 def murmur(token: str) -> int:
     """MurmurHash3 (32 bits, signed, seed 0) of the UTF-8 text: as in scikit-learn's HashingVectorizer."""
     data = token.encode()
@@ -179,6 +180,9 @@ def murmur(token: str) -> int:
     mixed = ((mixed ^ (mixed >> 13)) * 0xC2B2AE35) & MASK
     mixed ^= mixed >> 16
     return mixed - (1 << 32) if mixed & 0x80000000 else mixed
+
+
+_kept = lru_cache(maxsize=65_536)(murmur)
 
 
 def _scrambled(word: int) -> int:
