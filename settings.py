@@ -153,9 +153,14 @@ class TrainSettings:
     max_run_seconds: int
     use_spot: bool
     max_wait_seconds: int  # running and waiting for Spot capacity together
+    parallel_jobs: int  # candidates, and trials of a search, at once; a new account has few instances
+    max_tuning_jobs: int  # the most trials of a search, also where the contract asks for more
+    usd_per_hour: float | None  # of one instance on demand; None: no costs beside the candidates
 
     def __post_init__(self) -> None:
         one_of(self, "algorithm", ("script", "builtin"))
+        within(self, "parallel_jobs", 1, 10)
+        within(self, "max_tuning_jobs", 1, 100)
         within(self, "volume_gb", 1, 16384)
         within(self, "max_run_seconds", 60, 432000)
         within(self, "max_wait_seconds", self.max_run_seconds, 2 * 432000)
@@ -360,6 +365,9 @@ SANDBOX = Settings(
         max_run_seconds=3_600,
         use_spot=True,
         max_wait_seconds=7_200,
+        parallel_jobs=2,
+        max_tuning_jobs=4,
+        usd_per_hour=0.115,
     ),
     evaluate=EvaluateSettings(instance_type="ml.m5.large", volume_gb=10, max_run_seconds=3_600),
     deploy=DeploySettings(
@@ -428,6 +436,9 @@ PRODUCTION = Settings(
         max_run_seconds=14_400,
         use_spot=True,
         max_wait_seconds=28_800,
+        parallel_jobs=4,
+        max_tuning_jobs=20,
+        usd_per_hour=0.23,
     ),
     evaluate=EvaluateSettings(instance_type="ml.m5.xlarge", volume_gb=30, max_run_seconds=7_200),
     deploy=DeploySettings(

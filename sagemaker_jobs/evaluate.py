@@ -1,7 +1,9 @@
 """Evaluates a candidate on the hold-out window and packs what may go live: evaluation/, model/ and baseline/.
 
-Reads  candidate (model.tar.gz of train.py or of the built-in algorithm), champion (model.tar.gz), features;
-       preparation (preparation.json) with a candidate of the built-in algorithm.
+Reads  candidates (candidates.json, and model.tar.gz of train.py or of the built-in algorithm for each),
+       champion (model.tar.gz), features; preparation (preparation.json) with the built-in algorithm.
+
+Of several candidates the one with the smallest loss on the validation rows meets champion and rule.
 """
 
 import json
@@ -19,7 +21,7 @@ BUILT_IN_MODEL = "xgboost-model"
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    candidate: Path
+    candidates: Path
     champion: Path
     features: Path
     preparation: Path
@@ -29,7 +31,7 @@ class Places:
     def below(cls, root: Path) -> "Places":
         given = root / "processing" / "input"
         return cls(
-            candidate=given / "candidate",
+            candidates=given / "candidates",
             champion=given / "champion",
             features=given / "features",
             preparation=given / "preparation",
@@ -48,7 +50,7 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
     ):
         split.require_rows(part, 2, name, dates)
     with tempfile.TemporaryDirectory() as folder:
-        candidate = load_candidate(agreed, plan, windows, parts, places, Path(folder) / "candidate")
+        candidate = choose(agreed, plan, windows, parts, places, Path(folder) / "candidates")
         champion = models.load(models.unpacked(places.champion, Path(folder) / "champion"))
         rule = models.RuleModel(content=rules.rule_model(agreed.compiled))
         report = evaluation.evaluate(
@@ -61,7 +63,7 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
     return report
 
 
-def load_candidate(
+def choose(
     agreed: contract.ModelContract,
     plan: Mapping[str, Any],
     windows: split.Windows,
@@ -69,8 +71,32 @@ def load_candidate(
     places: Places,
     folder: Path,
 ) -> models.BoosterModel:
+    """The best on the rows that stopped the training, so that the hold-out stays unseen."""
+    listed = json.loads((places.candidates / "candidates.json").read_text())["candidates"]
+    loaded = [
+        load_candidate(
+            agreed, plan, windows, parts, places, places.candidates / each["path"], folder / each["name"]
+        )
+        for each in listed
+    ]
+    held = parts.validation
+    losses = [
+        float(metrics.row_loss(agreed.problem, held.label, model.scores(held)).mean()) for model in loaded
+    ]
+    return loaded[losses.index(min(losses))]
+
+
+def load_candidate(
+    agreed: contract.ModelContract,
+    plan: Mapping[str, Any],
+    windows: split.Windows,
+    parts: split.Split,
+    places: Places,
+    artefact: Path,
+    folder: Path,
+) -> models.BoosterModel:
     """Ours as it is; the built-in algorithm's with model.json made of preparation and validation rows."""
-    models.unpacked(places.candidate, folder)
+    models.unpacked(artefact.parent, folder)
     if not (folder / BUILT_IN_MODEL).is_file():
         model = models.load(folder)
         if not isinstance(model, models.BoosterModel):

@@ -164,6 +164,7 @@ def parse_arguments(argv: Sequence[str], defaults: Mapping[str, Any]) -> dict[st
     """Arguments over the contract's hyperparameters over ours."""
     parser = argparse.ArgumentParser(prog="train.py", exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--run_id", default="")
+    parser.add_argument("--candidate")
     for name in split.Windows.names():
         parser.add_argument(f"--{name}")
     known = {**PARAMETERS, **LOOP}

@@ -46,11 +46,12 @@ ACTIONS: dict[str, str] = {
         "ListBucketMultipartUploads PutObject"
     ),
     "sagemaker": (
-        "AddTags CreateEndpointConfig CreateModel CreateModelPackage CreateProcessingJob "
-        "CreateTrainingJob CreateTransformJob DeleteEndpointConfig DeleteModel DeleteModelPackage "
-        "DescribeEndpoint DescribeProcessingJob DescribeTrainingJob DescribeTransformJob InvokeEndpoint "
-        "ListEndpointConfigs ListModelPackages ListModels ListTags StopProcessingJob StopTrainingJob "
-        "StopTransformJob UpdateEndpoint UpdateModelPackage"
+        "AddTags CreateEndpointConfig CreateHyperParameterTuningJob CreateModel CreateModelPackage "
+        "CreateProcessingJob CreateTrainingJob CreateTransformJob DeleteEndpointConfig DeleteModel "
+        "DeleteModelPackage DescribeEndpoint DescribeHyperParameterTuningJob DescribeProcessingJob "
+        "DescribeTrainingJob DescribeTransformJob InvokeEndpoint ListEndpointConfigs ListModelPackages "
+        "ListModels ListTags ListTrainingJobsForHyperParameterTuningJob StopHyperParameterTuningJob "
+        "StopProcessingJob StopTrainingJob StopTransformJob UpdateEndpoint UpdateModelPackage"
     ),
     "secretsmanager": "DescribeSecret GetSecretValue PutSecretValue UpdateSecretVersionStage",
     "sns": "Publish",
@@ -60,15 +61,22 @@ ACTIONS: dict[str, str] = {
     "xray": "GetSamplingRules GetSamplingTargets PutTelemetryRecords PutTraceSegments",
 }
 
-CREATES_IN_VPC = ("CreateModel", "CreateProcessingJob", "CreateTrainingJob")
+# The rights to trials of a search are asked of who starts the search; SageMaker starts the trials itself.
+CREATES_IN_VPC = ("CreateHyperParameterTuningJob", "CreateModel", "CreateProcessingJob", "CreateTrainingJob")
 CREATES_WITH_VOLUME = (
     "CreateEndpointConfig",
+    "CreateHyperParameterTuningJob",
     "CreateProcessingJob",
     "CreateTrainingJob",
     "CreateTransformJob",
 )
-CREATES_OUTPUT = ("CreateProcessingJob", "CreateTrainingJob", "CreateTransformJob")
-RUNS = ("CreateProcessingJob", "CreateTrainingJob")
+CREATES_OUTPUT = (
+    "CreateHyperParameterTuningJob",
+    "CreateProcessingJob",
+    "CreateTrainingJob",
+    "CreateTransformJob",
+)
+RUNS = ("CreateHyperParameterTuningJob", "CreateProcessingJob", "CreateTrainingJob")
 
 
 def preventive_denials() -> list[iam.PolicyStatement]:

@@ -106,7 +106,7 @@ class JobRole(ServiceRole):
         scope: Construct,
         construct_id: str,
         *,
-        source_arn: str | None,
+        source_arn: str | Sequence[str] | None,
         network: ContainerNetwork,
         image_repository_arn: str,
         volume_key: kms.IKey,

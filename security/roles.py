@@ -5,6 +5,7 @@ The permissions boundary (security/boundary.py) is put on every role of a stack 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import Aws
@@ -20,8 +21,8 @@ BUDGETS = f"arn:{PARTITION}:budgets::{ACCOUNT}:*"  # the source that AWS Budgets
 class ServiceRole(iam.Role):
     """May do nothing until granted something.
 
-    source_arn  narrows the trust to these resources (ARN patterns); leave it out only where naming the
-                resource would close a circle in the template
+    source_arn  narrows the trust to these resources (ARN patterns, one or more); leave it out only where
+                naming the resource would close a circle in the template
     path        for roles that a bucket policy must name before they exist
     sends_source  False for a service that takes on roles without saying for which account and resource:
                 a condition on them would keep it out
@@ -33,13 +34,14 @@ class ServiceRole(iam.Role):
         construct_id: str,
         *,
         service: str,
-        source_arn: str | None = None,
+        source_arn: str | Sequence[str] | None = None,
         path: str | None = None,
         sends_source: bool = True,
     ) -> None:
         conditions: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if sends_source else {}
         if source_arn is not None:
-            conditions["ArnLike"] = {"aws:SourceArn": source_arn}
+            patterns = [source_arn] if isinstance(source_arn, str) else list(source_arn)
+            conditions["ArnLike"] = {"aws:SourceArn": patterns[0] if len(patterns) == 1 else patterns}
         super().__init__(
             scope,
             construct_id,

@@ -26,6 +26,8 @@ LOG_DELIVERY = [
     "logs:PutResourcePolicy",
     "logs:UpdateLogDelivery",
 ]
+# Kind of job, by the name of Step Functions' rule for it -> by its ARN, and by its operations.
+LONG_NAMES = {"Tuning": ("hyper-parameter-tuning", "HyperParameterTuning")}
 TRACING = [
     "xray:GetSamplingRules",
     "xray:GetSamplingTargets",
@@ -132,13 +134,15 @@ class Workflow(Construct):
         grants.allow(self.role, actions, [arn("glue", f"job/{name}") for name in job_names])
 
     def let_run_sagemaker(self, kind: str, prefix: str, *roles: iam.IRole) -> None:
-        """Start and wait for jobs called `prefix`-... of one kind: "Training", "Processing" or "Transform".
+        """Start and wait for jobs called `prefix`-... of one kind: "Training", "Tuning", "Processing" or
+        "Transform".
 
         Step Functions hears of their end through a rule that it manages itself, one per kind and account.
         """
-        jobs = arn("sagemaker", f"{kind.lower()}-job/{prefix}-*")
+        resource, name = LONG_NAMES.get(kind, (kind.lower(), kind))
+        jobs = arn("sagemaker", f"{resource}-job/{prefix}-*")
         verbs = ("Create", "Describe", "Stop")
-        actions = [f"sagemaker:{verb}{kind}Job" for verb in verbs]
+        actions = [f"sagemaker:{verb}{name}Job" for verb in verbs]
         grants.allow(self.role, [*actions, "sagemaker:AddTags", "sagemaker:ListTags"], [jobs])
         rule = arn("events", f"rule/StepFunctionsGetEventsForSageMaker{kind}JobsRule")
         grants.allow(self.role, ["events:DescribeRule", "events:PutRule", "events:PutTargets"], [rule])

@@ -57,6 +57,9 @@ def explain(state: str, error: str, cause: str, own: Mapping[str, Any] | None = 
         case {"TrainingJobName": str(job)} as told:
             more = f"log group /aws/sagemaker/TrainingJobs, streams that begin with {job}/"
             name, reason = _own_words(own or {}) or _job(error, told, "TrainingJobStatus")
+        case {"HyperParameterTuningJobName": str(job)} as told:
+            more = f"log group /aws/sagemaker/TrainingJobs, streams that begin with {job}-"
+            name, reason = _search(error, told)
         case {"ProcessingJobName": str(job)} as told:
             more = f"log group /aws/sagemaker/ProcessingJobs, streams that begin with {job}/"
             left = NAMED.fullmatch(str(told.get("ExitMessage") or ""))
@@ -112,6 +115,15 @@ def _job(error: str, told: Mapping[str, Any], status: str) -> tuple[str, str]:
         named = NAMED.fullmatch(text)
         return (named[1], named[2]) if named else (error, text)
     return _container(text.removeprefix("AlgorithmError").lstrip(": "), code[1] if code else "1")
+
+
+def _search(error: str, told: Mapping[str, Any]) -> tuple[str, str]:
+    """A tuning job has no program of its own: it fails with its trials."""
+    name, reason = _job(error, told, "HyperParameterTuningJobStatus")
+    counted = told.get("TrainingJobStatusCounters") or {}
+    lost = sum(int(counted.get(each) or 0) for each in ("RetryableError", "NonRetryableError"))
+    done = lost + sum(int(counted.get(each) or 0) for each in ("Completed", "Stopped"))
+    return name, f"{reason}; {lost} of {done} trials failed" if done else reason
 
 
 def _container(text: str, code: str) -> tuple[str, str]:

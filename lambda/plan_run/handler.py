@@ -13,7 +13,7 @@ from typing import Any
 from shared.aws import client, write_json
 from shared.environment import contract
 
-from plan_run import lake, request, starting, work
+from plan_run import contenders, lake, request, starting, work
 from plan_run.calendar_months import (
     first_day,
     month_of,
@@ -101,10 +101,8 @@ def _with_data(plan: dict[str, Any], asked: request.Request, agreed: Mapping[str
         "feature_months": ",".join(sorted(feature_months)) or "none",
         "partitions_uri": write_json(bucket, f"{folder}/partitions.json", merged),
         **dates,
-        "hyperparameters": {"run_id": plan["run_id"], **dates, **asked.hyperparameters},
-        "start_manifest": starting.manifest_of(
-            asked.hyperparameters[request.START], plan["champion"], f"{folder}/start.manifest"
-        ),
+        **contenders.planned(asked, agreed["model"], plan["run_id"], dates),
+        "start_manifest": starting.manifest_of(asked.start, plan["champion"], f"{folder}/start.manifest"),
     }
     left = work.left(raw, wanted)
     seen = lake.Seen(until=raw.until, recent=raw.recent, left=left)

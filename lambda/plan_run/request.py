@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -33,6 +33,7 @@ class Request:
     """through: first local date whose data the run may not use. months: None = find out what is new.
 
     event: the input as it came, for the second call of the same run.
+    hyperparameters: what the input sets, of any candidate that lists it; start: what their trees begin with.
     """
 
     event: Mapping[str, Any]
@@ -41,6 +42,7 @@ class Request:
     through: date
     months: tuple[str, ...] | None
     hyperparameters: Mapping[str, str]
+    start: str
     execution_id: str
     started_at: datetime
 
@@ -57,20 +59,32 @@ def read(event: Mapping[str, Any], execution: Mapping[str, Any], model: Mapping[
     if action not in ACTIONS:
         raise RequestError(f"action: got {action!r}, allowed: {', '.join(ACTIONS)}")
     started_at = _instant("execution.started_at", execution["started_at"])
+    given, start = hyperparameters(event.get("hyperparameters") or {}, listed(model["candidates"]))
     return Request(
         event=event,
         action=action,
         trigger=str(event.get("trigger", "manual")),
         through=_through(event, started_at),
         months=_months(event.get("months")),
-        hyperparameters=hyperparameters(event.get("hyperparameters") or {}, model["hyperparameters"]),
+        hyperparameters=given,
+        start=start,
         execution_id=execution["id"],
         started_at=started_at,
     )
 
 
-def hyperparameters(given: Mapping[str, Any], agreed: Mapping[str, Any]) -> dict[str, str]:
-    """The contract's values with those of the input over them, as the text that CreateTrainingJob takes."""
+def listed(candidates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Every hyperparameter that some candidate has, with the first one's value; lists stay in the contract."""
+    found: dict[str, Any] = {}
+    for candidate in candidates:
+        for name, value in candidate["hyperparameters"].items():
+            if isinstance(value, int | float | str):
+                found.setdefault(name, value)
+    return found
+
+
+def hyperparameters(given: Mapping[str, Any], agreed: Mapping[str, Any]) -> tuple[dict[str, str], str]:
+    """What the input sets, as the text that CreateTrainingJob takes, and what to start from."""
     if not isinstance(given, Mapping):
         raise HyperparameterError(f"hyperparameters: got {type(given).__name__}, allowed: an object")
     unknown = sorted(set(given) - set(agreed) - {START})
@@ -90,7 +104,7 @@ def hyperparameters(given: Mapping[str, Any], agreed: Mapping[str, Any]) -> dict
             raise HyperparameterError(
                 f"hyperparameters.{name}: got {value!r}, allowed: a number like {wanted}"
             )
-    return {START: start} | {name: str(given.get(name, value)) for name, value in agreed.items()}
+    return {name: str(value) for name, value in given.items() if name != START}, start
 
 
 def _is_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Evaluate: compares the candidate with champion and rule on held-out days, and makes it servable."""
+"""Evaluate: compares candidates with champion and rule on held-out days, and makes the best servable."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ class Evaluate(Construct):
 
     def request(self, image_uri: str) -> dict[str, Any]:
         inputs = [
-            requests.job_input("candidate", "$.training.model_data_url"),
+            # What trained, with its table of costs: candidates.json, <candidate>/<job>/output/model.tar.gz.
+            requests.job_input("candidates", "$.candidates.manifest", "ManifestFile"),
             requests.job_input("champion", "$.plan.champion.model_data_url"),
             self._features(),
         ]

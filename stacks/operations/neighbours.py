@@ -13,6 +13,7 @@ from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_sagemaker as sagemaker
 
 from security.functions import ScopedFunction
+from stacks.operations.definitions.parts import Search
 
 
 class Lake(Protocol):
@@ -75,12 +76,15 @@ class Data(Protocol):
 
 class Train(Protocol):
     @property
+    def parallel_jobs(self) -> int: ...
+    @property
     def role(self) -> iam.Role: ...
     @property
     def max_seconds(self) -> int: ...
     @property
     def script_parameters(self) -> Mapping[str, str]: ...
     def request(self, image_uri: str) -> dict[str, Any]: ...
+    def tuning(self, image_uri: str) -> Search | None: ...
 
 
 class Evaluate(Protocol):

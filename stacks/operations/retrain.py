@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
@@ -39,6 +41,7 @@ class Retrain(Construct):
         guards: Sequence[cloudwatch.Alarm],
         transform: Transform,
         model: Model,
+        contract: Mapping[str, Any],
     ) -> None:
         super().__init__(scope, construct_id)
         settings, keys, lake = platform.settings, platform.keys, platform.lake
@@ -60,6 +63,8 @@ class Retrain(Construct):
         self.workflow.let_invoke(*(function.function_arn for function in platform.steps.all))
         self.workflow.let_run_glue(jobs.clean, jobs.quality, jobs.features)
         self.workflow.let_run_sagemaker("Training", settings.prefix)
+        if requests.tuning is not None:
+            self._let_search()
         self.workflow.let_run_sagemaker("Processing", settings.prefix)
         self.workflow.let_pass(model.train.role, model.evaluate.role, deploy.role)
         # A run that ends starts the one that was skipped meanwhile.
@@ -77,7 +82,7 @@ class Retrain(Construct):
                 self._release(calls, guards),
                 platform.report("Retraining"),
                 self.workflow.arn,
-                seconds=self.longest_seconds(settings, requests.train_seconds),
+                seconds=self.longest_seconds(settings, self._longest_training(requests, contract)),
                 data_lock_seconds=self.data_seconds(settings),
             )
         )
@@ -122,6 +127,19 @@ class Retrain(Construct):
         updates = 3 * (4 * HOUR + deploy.canary_seconds)
         return data + model + bake + updates
 
+    @staticmethod
+    def _longest_training(requests: Requests, contract: Mapping[str, Any]) -> int:
+        """All candidates, some at once, and then the search."""
+        waves = ceil(len(contract["model"]["candidates"]) / requests.parallel_jobs)
+        return waves * requests.train_seconds + (requests.tuning.seconds if requests.tuning else 0)
+
+    def _let_search(self) -> None:
+        """Start and wait for a tuning job, and look at its trials, which are training jobs of ours."""
+        prefix = self._settings.prefix
+        self.workflow.let_run_sagemaker("Tuning", prefix)
+        jobs = arn("sagemaker", f"hyper-parameter-tuning-job/{prefix}-*")
+        grants.allow(self.workflow.role, ["sagemaker:ListTrainingJobsForHyperParameterTuningJob"], [jobs])
+
     def _let_keep_books(self, ledger: Ledger) -> None:
         role = self.workflow.role
         grants.allow(
@@ -153,6 +171,8 @@ def _requests(settings: Settings, model: Model, image: Image) -> Requests:
     return Requests(
         prepare=model.evaluate.prepare(image.uri),
         train=model.train.request(image.uri),
+        parallel_jobs=model.train.parallel_jobs,
+        tuning=model.train.tuning(image.uri),
         script_parameters=model.train.script_parameters,
         evaluate=model.evaluate.request(image.uri),
         train_seconds=model.train.max_seconds,

@@ -112,6 +112,7 @@ class OperationsStack(Stack):
             guards=guards,
             transform=data.transform,
             model=model,
+            contract=contract,
         )
         self.bulk_score = BulkScore(self, "BulkScore", platform=platform, deploy=self.deploy)
         self.triggers = Triggers(

@@ -27,6 +27,7 @@ class Steps(Construct):
     """
     plan_run            what a run does: windows, months, names
     publish_partitions  points the catalogue at what the run wrote
+    record_candidates   what trained, at what cost, and the trials of a search
     decide_promotion    the gate, on the evaluation
     judge_challenger    after the bake, on the newest monitoring report
     publish_metrics     the monitoring report as metrics
@@ -69,6 +70,16 @@ class Steps(Construct):
         self.publish_partitions = self._function(
             "PublishPartitions", "publish_partitions", environment, minutes=10
         )
+        train = settings.train
+        self.record_candidates = self._function(
+            "RecordCandidates",
+            "record_candidates",
+            {
+                "MODELS_BUCKET": lake.models.bucket_name,
+                "INSTANCE_TYPE": train.instance_type,
+                "USD_PER_HOUR": "" if train.usd_per_hour is None else str(train.usd_per_hour),
+            },
+        )
         self.decide_promotion = self._function("DecidePromotion", "decide_promotion", environment)
         self.judge_challenger = self._function("JudgeChallenger", "judge_challenger", environment)
         self.publish_metrics = self._function("PublishMetrics", "publish_metrics", environment)
@@ -84,6 +95,7 @@ class Steps(Construct):
         return Functions(
             plan_run=self.plan_run.function_arn,
             publish_partitions=self.publish_partitions.function_arn,
+            record_candidates=self.record_candidates.function_arn,
             decide_promotion=self.decide_promotion.function_arn,
             judge_challenger=self.judge_challenger.function_arn,
             publish_metrics=self.publish_metrics.function_arn,
@@ -95,6 +107,7 @@ class Steps(Construct):
         return [
             self.plan_run,
             self.publish_partitions,
+            self.record_candidates,
             self.decide_promotion,
             self.judge_challenger,
             self.publish_metrics,
@@ -146,6 +159,7 @@ class Steps(Construct):
 
     def _let_judge(self) -> None:
         models = self._lake.models
+        grants.write_objects(self.record_candidates.scoped_role, models, "runs/")
         gate = self.decide_promotion.scoped_role
         grants.read_objects(gate, models, "runs/")
         grants.write_objects(gate, models, "runs/")

@@ -34,7 +34,11 @@ AFTER_FAILURE = "AfterFailure"
 
 
 def outcome(name: str, outcome: str, reason: str) -> States:
-    """A state that says how the run ended, and leads to the ledger. `reason` is a path."""
+    """A state that says how the run ended, and leads to the ledger. `reason` is a path.
+
+    What was lost on the way, and did not stop the run, is told behind the reason.
+    """
+    reason = f"States.Format('{{}}{{}}', {reason}, $.candidates.lost)"
     return note(name, {"name": outcome, "reason.$": reason}, into="$.outcome", then="RecordRun")
 
 
@@ -106,11 +110,14 @@ def failing(report: Report, release: Release, explain_failure: str, machine_arn:
     }
 
 
-def failure(name: str, *, then: str) -> States:
-    """Below `$.fault` what is told if nobody explains it. A state that timed out leaves no cause."""
+def failure(name: str, *, then: str, state: str = "$failed_state") -> States:
+    """Below `$.fault` what is told if nobody explains it. A state that timed out leaves no cause.
+
+    state  JSONata for the name of the state
+    """
     values = (
         "$cause := $exists($states.input.failure.Cause) ? $states.input.failure.Cause : ''; "
-        "{'state': $failed_state, 'error': $states.input.failure.Error, 'cause': $cause, "
+        f"{{'state': {state}, 'error': $states.input.failure.Error, 'cause': $cause, "
         f"'reason': $substring($cause, 0, {LONGEST_REASON}), 'more': 'the history of the execution'}}"
     )
     return compute(name, values, into="fault", then=then)

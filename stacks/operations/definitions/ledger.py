@@ -96,6 +96,25 @@ def record_refresh(name: str, table: str, *, then: str) -> States:
     )
 
 
+def record_search(name: str, table: str, *, then: str) -> States:
+    """What the next search may go on from: `like` says which searches are comparable with it."""
+    return task(
+        name,
+        "dynamodb:putItem",
+        {
+            "TableName": table,
+            "Item": {
+                "id": {"S": "tuning#last"},
+                "run_id": {"S.$": RUN},
+                "job": {"S.$": "$.search.job"},
+                "like": {"S.$": "$.plan.tuning.like"},
+            },
+        },
+        then=then,
+        seconds=60,
+    )
+
+
 def record_run(
     name: str, table: str, outcome: Mapping[str, Any], *, then: str, failing: str = FAILED
 ) -> States:

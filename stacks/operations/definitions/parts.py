@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 Request = Mapping[str, Any]  # the parameters of an API call; a key that ends in `.$` is read from the state
 
@@ -15,6 +15,7 @@ class Functions:
 
     plan_run: str
     publish_partitions: str
+    record_candidates: str
     decide_promotion: str
     judge_challenger: str
     publish_metrics: str
@@ -31,13 +32,28 @@ class Jobs:
     timeout_seconds: int
 
 
+class Search(Protocol):
+    """A tuning job: `warm` is its request when it goes on from an earlier one, None if it never does."""
+
+    @property
+    def candidate(self) -> str: ...
+    @property
+    def request(self) -> Request: ...
+    @property
+    def warm(self) -> Request | None: ...
+    @property
+    def seconds(self) -> int: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Requests:
     """Complete requests of the jobs, from the stages that own their roles."""
 
     prepare: Request | None  # only the built-in algorithm needs its input prepared
-    train: Request
-    script_parameters: Mapping[str, str]  # how the image finds our script; empty for the built-in algorithm
+    train: Request  # of one candidate
+    parallel_jobs: int  # how many candidates train at once
+    tuning: Search | None
+    script_parameters: Mapping[str, str]  # what every training gets beside the plan's hyperparameters
     evaluate: Request
     train_seconds: int
     evaluate_seconds: int

@@ -6,7 +6,7 @@ from stacks.operations.definitions import ending
 from stacks.operations.definitions.parts import Functions, Jobs, Release, Report, Requests
 from stacks.operations.definitions.refresh import plan, refresh
 from stacks.operations.definitions.release import bake, challenge, promote, roll_back
-from stacks.operations.definitions.states import FAILED, State, choose, equals, machine, note
+from stacks.operations.definitions.states import FAILED, State, choose, equals, machine, name_failed, note
 from stacks.operations.definitions.training import training
 
 COMMENT = "One run: fresh data and, if asked for, a candidate that has to prove itself beside the champion."
@@ -55,7 +55,7 @@ def retraining(
             into="$.failure",
             then="NameRollBack",
         ),
-        {"NameRollBack": {"Type": "Pass", "Assign": {"failed_state": "RollBack"}, "Next": FAILED}},
+        name_failed("NameRollBack", "RollBack", then=FAILED),
         note(
             "Refreshed",
             {"name": "refreshed", "reason.$": "States.Format('months rebuilt: {}', $.plan.months)"},

@@ -1,8 +1,8 @@
 """Building blocks of the state machines: every task times out, retries what may pass, hands on what does not.
 
 A definition is a plain dictionary in the Amazon States Language (JSONPath). The state travels as one
-document: `plan` (what this execution does), `publication`, `training`, `decision`, `package`, `endpoint`,
-`judgement`; a task adds its own part with `into` and leaves the others alone. The one variable,
+document: `plan` (what this execution does), `publication`, `trained`, `search`, `candidates`, `decision`,
+`package`, `endpoint`, `judgement`; a task adds its own part with `into` and leaves the others alone. The one variable,
 `$failed_state`, is set by the catcher that leaves a state: the next one cannot know where it came from.
 
 A catcher leaves the error below `$.failure`; the way out keeps what it tells people below `$.fault`, since a
@@ -161,6 +161,61 @@ def count(name: str, path: str, *, then: str) -> States:
     """Adds one to the number at `path`."""
     counted = {"value.$": f"States.MathAdd({path}.value, 1)"}
     return {name: {"Type": "Pass", "Parameters": counted, "ResultPath": path, "Next": then}}
+
+
+def name_failed(name: str, state: str, *, then: str) -> States:
+    """For a failure that no catcher saw: the state that it happened in."""
+    return {name: {"Type": "Pass", "Assign": {"failed_state": state}, "Next": then}}
+
+
+def for_each(
+    name: str,
+    items: str,
+    item: str,
+    hands_on: Sequence[str],
+    start: str,
+    *parts: States,
+    at_once: int,
+    into: str,
+    then: str,
+    failing: str = FAILED,
+) -> States:
+    """A Map: `parts`, from `start` on, for each element of the list at `items`, which is `item` of its state.
+
+    hands_on  what of the outer state the inner ones see too, by its name at the top
+
+    A catcher of an inner state assigns nothing: `$failed_state` belongs to the machine, and no inner state may
+    have a variable of that name.
+    """
+    states: States = {}
+    for part in parts:
+        for inner, state in part.items():
+            catchers = [
+                {key: value for key, value in catcher.items() if key != "Assign"}
+                for catcher in state.get("Catch", [])
+            ]
+            states[inner] = {**state, "Catch": catchers} if catchers else state
+    return {
+        name: {
+            "Type": "Map",
+            "ItemsPath": items,
+            "ItemSelector": {
+                **{f"{each}.$": f"$.{each}" for each in hands_on},
+                f"{item}.$": "$$.Map.Item.Value",
+            },
+            "MaxConcurrency": at_once,
+            "ItemProcessor": {"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": start, "States": states},
+            "ResultPath": into,
+            "Catch": [go_on_with(name, failing)],
+            "Next": then,
+        }
+    }
+
+
+def result(name: str, expression: str) -> States:
+    """The end of an element of a Map, and what is kept of it. The expression is JSONata."""
+    output = f"{{% {expression} %}}"
+    return {name: {"Type": "Pass", "QueryLanguage": "JSONata", "Output": output, "End": True}}
 
 
 def wait(name: str, seconds: int, *, then: str) -> States:

@@ -1,9 +1,11 @@
-"""From published features to a judged candidate: train, compare with the champion, gate; under a lock."""
+"""From published features to a judged candidate: train all, search, compare with the champion, gate; locked."""
 
 from __future__ import annotations
 
 from stacks.operations.definitions import deferral, ledger
+from stacks.operations.definitions.candidates import candidates
 from stacks.operations.definitions.parts import Functions, Requests
+from stacks.operations.definitions.search import no_search, search
 from stacks.operations.definitions.states import States, call, choose, is_true, note, task
 
 
@@ -22,14 +24,16 @@ def training(
         # No waiting: while a challenger bakes, a second one would only disturb the comparison.
         **ledger.take_lock(start, table, "model", then=first, when_taken="WhatWasAsked", into=deferral.HELD),
         **deferral.ask(table, start="WhatWasAsked", granted=first, refused=busy),
-        **task(
-            "Train",
-            "sagemaker:createTrainingJob.sync",
-            requests.train,
+        **note("ScriptParameters", requests.script_parameters, into="$.script", then="TrainCandidates"),
+        **candidates(functions, requests, start="TrainCandidates", then="Search"),
+        **_search(functions, requests, table, start="Search", then="RecordCandidates"),
+        **call(
+            "RecordCandidates",
+            functions.record_candidates,
+            {"plan.$": "$.plan", "trained.$": "$.trained", "search.$": "$.search"},
             then="Evaluate",
-            seconds=requests.train_seconds + 900,
-            keep={"model_data_url.$": "$.ModelArtifacts.S3ModelArtifacts", "job.$": "$.TrainingJobName"},
-            into="$.training",
+            keep={"manifest.$": "$.Payload.manifest", "lost.$": "$.Payload.lost"},
+            into="$.candidates",
         ),
         **task(
             "Evaluate",
@@ -53,13 +57,13 @@ def training(
             "Prepare",
             "sagemaker:createProcessingJob.sync",
             requests.prepare,
-            then="Train",
+            then="ScriptParameters",
             seconds=requests.evaluate_seconds + 900,
         )
-    else:
-        merged = "States.JsonMerge($.plan.hyperparameters, $.script, false)"
-        states |= {
-            **note("ScriptParameters", requests.script_parameters, into="$.script", then="Hyperparameters"),
-            **note("Hyperparameters", {"hyperparameters.$": merged}, into="$.training", then="Train"),
-        }
     return states
+
+
+def _search(functions: Functions, requests: Requests, table: str, *, start: str, then: str) -> States:
+    if requests.tuning is None:
+        return no_search(start, then=then)
+    return search(functions, requests.tuning, table, start=start, then=then)

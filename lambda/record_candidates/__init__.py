@@ -1,0 +1,1 @@
+"""Step of the state machine: what trained, at what cost, and which models the evaluation compares."""
