@@ -133,7 +133,9 @@ class Workflow(Construct):
         actions = ["glue:BatchStopJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
         grants.allow(self.role, actions, [arn("glue", f"job/{name}") for name in job_names])
 
-    def let_run_sagemaker(self, kind: str, prefix: str, *roles: iam.IRole) -> None:
+    def let_run_sagemaker(
+        self, kind: str, prefix: str, *roles: iam.IRole, policy: str = "Permissions"
+    ) -> None:
         """Start and wait for jobs called `prefix`-... of one kind: "Training", "Tuning", "Processing" or
         "Transform".
 
@@ -143,9 +145,11 @@ class Workflow(Construct):
         jobs = arn("sagemaker", f"{resource}-job/{prefix}-*")
         verbs = ("Create", "Describe", "Stop")
         actions = [f"sagemaker:{verb}{name}Job" for verb in verbs]
-        grants.allow(self.role, [*actions, "sagemaker:AddTags", "sagemaker:ListTags"], [jobs])
+        tagging = ["sagemaker:AddTags", "sagemaker:ListTags"]
+        grants.allow(self.role, [*actions, *tagging], [jobs], policy=policy)
         rule = arn("events", f"rule/StepFunctionsGetEventsForSageMaker{kind}JobsRule")
-        grants.allow(self.role, ["events:DescribeRule", "events:PutRule", "events:PutTargets"], [rule])
+        managing = ["events:DescribeRule", "events:PutRule", "events:PutTargets"]
+        grants.allow(self.role, managing, [rule], policy=policy)
         if roles:
             self.let_pass(*roles)
 

@@ -37,8 +37,25 @@ def flat(value: Any) -> str:
     raise ValueError(f"cannot flatten {value!r}: add its kind here")
 
 
+def scopes(definition: Definition) -> Iterator[Definition]:
+    """The definition, and what its Map states run for each element."""
+    yield definition
+    for state in definition["States"].values():
+        if "ItemProcessor" in state:
+            yield from scopes(state["ItemProcessor"])
+
+
+def every_state(definition: Definition) -> dict[str, dict[str, Any]]:
+    """Of all scopes; a name stands for one state in the whole definition, as the history tells names alone."""
+    found: dict[str, dict[str, Any]] = {}
+    for scope in scopes(definition):
+        assert not found.keys() & scope["States"].keys()
+        found |= scope["States"]
+    return found
+
+
 def tasks(definition: Definition) -> dict[str, dict[str, Any]]:
-    found = {name: state for name, state in definition["States"].items() if state["Type"] == "Task"}
+    found = {name: state for name, state in every_state(definition).items() if state["Type"] == "Task"}
     assert found
     return found
 

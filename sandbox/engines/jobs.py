@@ -6,7 +6,7 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -17,6 +17,9 @@ from sandbox.iam import identity
 SERVICE = "sagemaker.amazonaws.com"
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
 _REASON_LENGTH = 1024
+# Where a kind of job is not called in ARNs and events as in its operations.
+_KINDS = {"HyperParameterTuning": "hyper-parameter-tuning"}
+_WORDS = {"HyperParameterTuning": "HyperParameter Tuning"}
 
 
 class JobError(RuntimeError):
@@ -24,12 +27,17 @@ class JobError(RuntimeError):
 
 
 class Job:
-    """kind: Training, Processing or Transform. moto's lists read its fields as snake_case attributes."""
+    """kind: Training, HyperParameterTuning, Processing or Transform. moto's lists read its fields as
+    snake_case attributes.
+
+    lines  what its container has printed so far
+    """
 
     def __init__(self, kind: str, request: Mapping[str, Any]) -> None:
         self.kind = kind
         self.name = str(request[f"{kind}JobName"])
-        self.arn = arn(f"{kind.lower()}-job", self.name)
+        self.arn = arn(f"{_KINDS.get(kind, kind.lower())}-job", self.name)
+        self.lines: Iterable[str] = ()
         self.tags = list(request.get("Tags") or [])
         self.stop = threading.Event()
         self.began = time.monotonic()
@@ -75,7 +83,8 @@ class Job:
         self.stop.set()
 
     def announce(self) -> None:
-        announce(f"SageMaker {self.kind} Job State Change", self.arn, self.response_object)
+        words = _WORDS.get(self.kind, self.kind)
+        announce(f"SageMaker {words} Job State Change", self.arn, self.response_object)
 
 
 def arn(kind: str, name: str) -> str:
@@ -116,7 +125,7 @@ def check_new(kind: str, request: Mapping[str, Any], existing: Mapping[str, Any]
     if name in existing:
         raise ResourceInUseException(
             f"Job name must be unique within an AWS account and region, and a {kind.lower()} job with this "
-            f"name already exists ({arn(f'{kind.lower()}-job', name)})"
+            f"name already exists ({arn(f'{_KINDS.get(kind, kind.lower())}-job', name)})"
         )
 
 

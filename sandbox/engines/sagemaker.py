@@ -10,7 +10,7 @@ from typing import Any
 from sandbox import selftest
 from sandbox.engines import vpc
 
-_PARTS = ("training", "processing", "models", "endpoints", "runtime", "transform", "registry")
+_PARTS = ("training", "tuning", "processing", "models", "endpoints", "runtime", "transform", "registry")
 
 
 def _parts() -> list[ModuleType]:
@@ -50,6 +50,7 @@ def self_test() -> None:
     for name in (
         "endpoint_configs",
         "endpoints",
+        "hyper_parameter_tuning_jobs",
         "model_package_groups",
         "model_package_name_mapping",
         "model_packages",

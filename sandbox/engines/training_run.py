@@ -155,6 +155,7 @@ def _train(
         root,
         lambda lines: logs.write(LOG_GROUP, stream, lines, outside),
     )
+    job.lines = running.lines
     limit = float(job.fields["StoppingCondition"].get("MaxRuntimeInSeconds", 86400)) - spent
     try:
         ended = _watch(job, running, limit, checkpoints, interrupt=interrupt)

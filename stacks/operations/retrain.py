@@ -136,9 +136,10 @@ class Retrain(Construct):
     def _let_search(self) -> None:
         """Start and wait for a tuning job, and look at its trials, which are training jobs of ours."""
         prefix = self._settings.prefix
-        self.workflow.let_run_sagemaker("Tuning", prefix)
+        self.workflow.let_run_sagemaker("Tuning", prefix, policy="Search")
         jobs = arn("sagemaker", f"hyper-parameter-tuning-job/{prefix}-*")
-        grants.allow(self.workflow.role, ["sagemaker:ListTrainingJobsForHyperParameterTuningJob"], [jobs])
+        listing = ["sagemaker:ListTrainingJobsForHyperParameterTuningJob"]
+        grants.allow(self.workflow.role, listing, [jobs], policy="Search")
 
     def _let_keep_books(self, ledger: Ledger) -> None:
         role = self.workflow.role

@@ -1,4 +1,4 @@
-"""Evaluate: candidate and champion on the same held-out days; the registry knows how each was judged."""
+"""Evaluate: candidates and champion on the same held-out days; the registry knows how each was judged."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ def retrain(sandbox: Any) -> Definition:
     return definitions(sandbox)["retrain"]
 
 
-def test_candidate_champion_and_features_are_its_inputs(retrain: Definition) -> None:
+def test_candidates_champion_and_features_are_its_inputs(retrain: Definition) -> None:
     request = tasks(retrain)["Evaluate"]["Parameters"]
     inputs = {each["InputName"]: each["S3Input"] for each in request["ProcessingInputs"]}
-    assert inputs["candidate"]["S3Uri.$"] == "$.training.model_data_url"
+    assert inputs["candidates"]["S3DataType"] == "ManifestFile"
+    assert inputs["candidates"]["S3Uri.$"] == "$.candidates.manifest"
     assert inputs["champion"]["S3Uri.$"] == "$.plan.champion.model_data_url"
     assert inputs["features"]["S3DataType"] == "ManifestFile"
     outputs = {each["OutputName"] for each in request["ProcessingOutputConfig"]["Outputs"]}

@@ -57,12 +57,13 @@ def test_without_news_no_job_starts_and_the_lake_is_listed_all_the_same(retrain:
 
 
 def test_a_candidate_is_trained_judged_and_promoted_in_this_order(retrain: Definition) -> None:
-    choices = ("TakeModelLock", "Register", "Deployed", "CreateChampionConfig", "PromotionSettles")
+    choices = ("TakeModelLock", "Search", "Register", "Deployed", "CreateChampionConfig", "PromotionSettles")
     way = following(retrain, "Plan", *choices)
     assert in_order(
         way,
         "TakeModelLock",
-        "Train",
+        "TrainCandidates",
+        "RecordCandidates",
         "Evaluate",
         "Gate",
         "Register",

@@ -43,7 +43,10 @@ def test_a_spot_instance_that_goes_leaves_a_checkpoint(request_: dict[str, Any])
     stopping = request_["StoppingCondition"]
     assert stopping["MaxWaitTimeInSeconds"] >= stopping["MaxRuntimeInSeconds"]
     assert request_["CheckpointConfig"]["LocalPath"] == "/opt/ml/checkpoints"
-    assert "checkpoints/{}" in request_["CheckpointConfig"]["S3Uri.$"]
+    # With the slash: SageMaker copies what begins with the address, and a name may begin with another.
+    assert request_["CheckpointConfig"]["S3Uri.$"].endswith(
+        "/checkpoints/{}/{}/', $.plan.run_id, $.candidate.name)"
+    )
 
 
 def test_metrics_are_read_from_what_the_training_prints(request_: dict[str, Any]) -> None:
@@ -77,8 +80,9 @@ def test_the_built_in_algorithm_gets_prepared_files_and_only_what_it_knows(
     definition = definitions(synthesise(tmp_path, "sandbox", "diabetes"))["retrain"]
     assert definition["States"]["TakeModelLock"]["Next"] == "Prepare"
     request = tasks(definition)["Train"]["Parameters"]
-    assert request["HyperParameters"]["objective"] == "reg:squarederror"
-    assert not {"run_id.$", "train_start.$", "sagemaker_program"} & request["HyperParameters"].keys()
+    told = definition["States"]["ScriptParameters"]["Parameters"]
+    assert told == {"objective": "reg:squarederror", "eval_metric": "rmse"}
+    assert "CheckpointConfig" not in request
     assert [each["ChannelName"] for each in request["InputDataConfig"]] == ["train", "validation"]
     names = {each["InputName"] for each in tasks(definition)["Evaluate"]["Parameters"]["ProcessingInputs"]}
     assert "preparation" in names

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.definitions import definitions, reachable, tasks
+from tests.definitions import definitions, every_state, reachable, scopes, tasks
 
 PROFILES = ("sandbox", "production")
 
@@ -37,6 +37,19 @@ def test_training_runs_isolated_in_our_subnets_encrypted_and_not_for_ever(assemb
         assert "KeysModels" in request["ResourceConfig"]["VolumeKmsKeyId"], state
         assert "KeysModels" in request["OutputDataConfig"]["KmsKeyId"], state
         assert request["StoppingCondition"]["MaxRuntimeInSeconds"] > 0, state
+
+
+def test_a_search_runs_isolated_in_our_subnets_encrypted_and_not_for_ever(assembly: Any) -> None:
+    for state, request in calls(assembly, "createHyperParameterTuningJob"):
+        trial = request["TrainingJobDefinition"]
+        assert trial["EnableNetworkIsolation"] is True, state
+        assert trial["EnableInterContainerTrafficEncryption"] is True, state
+        assert trial["VpcConfig"]["Subnets"] and trial["VpcConfig"]["SecurityGroupIds"], state
+        assert "KeysModels" in trial["ResourceConfig"]["VolumeKmsKeyId"], state
+        assert "KeysModels" in trial["OutputDataConfig"]["KmsKeyId"], state
+        assert 0 < trial["StoppingCondition"]["MaxRuntimeInSeconds"] <= 3_600, state
+        limits = request["HyperParameterTuningJobConfig"]["ResourceLimits"]
+        assert 120 <= limits["MaxRuntimeInSeconds"] <= 15_768_000, state
 
 
 def test_processing_runs_isolated_in_our_subnets_encrypted_and_not_for_ever(assembly: Any) -> None:
@@ -69,7 +82,13 @@ def test_bulk_scores_are_encrypted_on_the_volume_and_in_the_bucket(assembly: Any
 
 
 def test_whatever_a_run_makes_carries_the_tags_of_its_stage(assembly: Any) -> None:
-    for api in ("createTrainingJob", "createProcessingJob", "createModel", "createEndpointConfig"):
+    for api in (
+        "createTrainingJob",
+        "createHyperParameterTuningJob",
+        "createProcessingJob",
+        "createModel",
+        "createEndpointConfig",
+    ):
         for state, request in calls(assembly, api):
             assert {tag["Key"] for tag in request["Tags"]} == {"project", "profile", "stage"}, state
 
@@ -100,7 +119,9 @@ def test_every_task_ends_retries_what_may_pass_and_hands_on_the_rest(assembly: A
                 assert each["JitterStrategy"] == "FULL" and each["BackoffRate"] >= 1, where
             last = state["Catch"][-1]
             assert last["ErrorEquals"] == ["States.ALL"], where
-            assert last["Assign"] == {"failed_state": name}, where
+            # Inside of a Map it is the Map's own, whose scope may have no variable of the same name.
+            is_inner = name not in definition["States"]
+            assert last.get("Assign") == (None if is_inner else {"failed_state": name}), where
 
 
 def test_an_answer_is_kept_below_a_path_of_its_own_or_dropped(assembly: Any) -> None:
@@ -114,11 +135,24 @@ def test_an_answer_is_kept_below_a_path_of_its_own_or_dropped(assembly: Any) -> 
 
 def test_every_state_can_be_reached_and_leads_to_an_end(assembly: Any) -> None:
     for machine, definition in definitions(assembly).items():
-        states = definition["States"]
-        assert reachable(definition, definition["StartAt"]) == set(states), machine
-        ends = {name for name, state in states.items() if state["Type"] in ("Succeed", "Fail")}
-        for name in states:
-            assert reachable(definition, name) & ends, f"{machine}/{name}"
+        for scope in scopes(definition):
+            states = scope["States"]
+            assert reachable(scope, scope["StartAt"]) == set(states), machine
+            ends = {
+                name
+                for name, state in states.items()
+                if state["Type"] in ("Succeed", "Fail") or state.get("End") is True
+            }
+            for name in states:
+                assert reachable(scope, name) & ends, f"{machine}/{name}"
+
+
+def test_only_the_machine_itself_assigns_variables(assembly: Any) -> None:
+    """An inner scope may not assign a variable that an outer one has: AWS refuses such a definition."""
+    for machine, definition in definitions(assembly).items():
+        inner = every_state(definition).keys() - definition["States"].keys()
+        for name in inner:
+            assert "Assign" not in str(every_state(definition)[name]), f"{machine}/{name}"
 
 
 def test_definition_history_and_log_are_encrypted_and_the_log_holds_no_payload(assembly: Any) -> None:
