@@ -130,6 +130,8 @@ def run(agreed: contract.ModelContract, arguments: Mapping[str, Any], places: Pl
     mark = boosting.fingerprint(asdict(windows), dict(settings.parameters), matrix.shape, content, origin)
     checkpoints = boosting.Checkpoints(places.checkpoints, mark)
     trained = boosting.train(data, held, settings, checkpoints, _report, base)
+    # The last line that a search reads is the model that is kept, not the rounds after it.
+    _report(trained.best_round, trained.history[trained.best_round])
     check_against_rule(agreed, parts.validation, trained.history[trained.best_round])
     save(agreed, prepared, trained, parts, arguments, places, begun)
 

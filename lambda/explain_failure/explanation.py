@@ -123,7 +123,7 @@ def _search(error: str, told: Mapping[str, Any]) -> tuple[str, str]:
     counted = told.get("TrainingJobStatusCounters") or {}
     lost = sum(int(counted.get(each) or 0) for each in ("RetryableError", "NonRetryableError"))
     done = lost + sum(int(counted.get(each) or 0) for each in ("Completed", "Stopped"))
-    return name, f"{reason}; {lost} of {done} trials failed" if done else reason
+    return name, f"{reason.rstrip('.')}; {lost} of {done} trials failed" if done else reason
 
 
 def _container(text: str, code: str) -> tuple[str, str]:

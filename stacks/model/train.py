@@ -27,8 +27,8 @@ LOSSES = {
     "multiclass": "mlogloss",
     "regression": "rmse",
     "forecasting": "rmse",
-    "recommendation": "rmse",
-    "clustering": "inertia",
+    "clustering": "one_minus_silhouette",
+    "recommendation": "one_minus_ndcg",
 }
 LONGEST_JOB_NAME = 63
 NAME = re.compile(r"[a-z0-9](-?[a-z0-9])*")  # of a candidate, as it becomes part of a job's name

@@ -13,7 +13,7 @@ from tests.any_account import any_account
 from tests.any_model import any_contract
 
 RUN = "r20240412-0badcafe"
-JOB = f"mlref-sandbox-{RUN}-train"
+JOB = f"mlref-sandbox-{RUN}-train-boosted"
 DIVERGED = (
     "the best validation logloss is 0.53128, the rule baseline reaches 0.52004: the model learned nothing "
     "that holds, look at eta, num_round and the training window"
@@ -48,6 +48,13 @@ def processing(**changes: Any) -> str:
     return json.dumps(told | {"FailureReason": "AlgorithmError: , exit code: 1"} | changes)
 
 
+def tuning(**changes: Any) -> str:
+    told = {"HyperParameterTuningJobName": "mlref-sandbox-240412-0badcafe"}
+    told |= {"HyperParameterTuningJobStatus": "Failed", "FailureReason": "All training jobs failed."}
+    counted = {"Completed": 0, "Stopped": 0, "RetryableError": 1, "NonRetryableError": 4}
+    return json.dumps(told | {"TrainingJobStatusCounters": counted} | changes)
+
+
 def glue(message: str) -> str:
     return json.dumps(
         {"JobRunState": "FAILED", "Id": "jr_1", "LogGroupName": "/aws-glue", "ErrorMessage": message}
@@ -70,6 +77,18 @@ def function(name: str, message: str) -> str:
             "UserError",
             "extraneous hyperparameter found: learning",
             id="an error of the image's own code",
+        ),
+        pytest.param(
+            tuning(),
+            "States.TaskFailed",
+            "All training jobs failed; 5 of 5 trials failed",
+            id="a search without a success",
+        ),
+        pytest.param(
+            tuning(FailureReason=None, TrainingJobStatusCounters={}),
+            "States.TaskFailed",
+            "the job ended as Failed, without a reason",
+            id="a search that said nothing",
         ),
         pytest.param(
             training(
@@ -222,7 +241,10 @@ def test_reads_what_the_script_left_beside_its_checkpoints(
     with any_account(any_contract(), tmp_path, monkeypatch) as account:
         assert handler.handler(event(training()), None)["error"] == "ExecuteUserScriptError"
         left = {"error": "TrainingDiverged", "message": DIVERGED}
-        account.put("MODELS", f"checkpoints/{RUN}/failure.json", left)
+        # Another candidate's words are not its own.
+        account.put("MODELS", f"checkpoints/{RUN}/linear/failure.json", left)
+        assert handler.handler(event(training()), None)["error"] == "ExecuteUserScriptError"
+        account.put("MODELS", f"checkpoints/{RUN}/boosted/failure.json", left)
         found = handler.handler(event(training()), None)
         assert (found["state"], found["error"], found["reason"]) == ("Train", "TrainingDiverged", DIVERGED)
         # Another state of the same run has nothing to do with it.
@@ -230,6 +252,6 @@ def test_reads_what_the_script_left_beside_its_checkpoints(
         with monkeypatch.context() as changed:
             changed.setattr(handler, "left_behind", None)
             assert handler.handler(event(processing()), None)["error"] == "AlgorithmError"
-        account.put("MODELS", f"checkpoints/{RUN}/failure.json", "{half")
+        account.put("MODELS", f"checkpoints/{RUN}/boosted/failure.json", "{half")
         assert handler.handler(event(training()), None)["error"] == "ExecuteUserScriptError"
         assert json.loads(capsys.readouterr().out)["unreadable"] == "failure.json"

@@ -46,6 +46,12 @@ def plan(**event: Any) -> dict[str, Any]:
     return handler.handler(asked, None)
 
 
+def settings_of(found: dict[str, Any], name: str = "boosted") -> dict[str, str]:
+    """The hyperparameters that a candidate trains with."""
+    [candidate] = [each for each in found["candidates"] if each["name"] == name]
+    return dict(candidate["hyperparameters"])
+
+
 def test_a_first_retraining_rebuilds_everything_and_splits_by_time(account: Account) -> None:
     fill_raw(account)
     account.put("RAW", "raw/sites/dt=all/sites.ndjson.gz")
@@ -64,8 +70,11 @@ def test_a_first_retraining_rebuilds_everything_and_splits_by_time(account: Acco
     assert found["challenger_config_name"] == f"mlref-sandbox-{run}-challenger"
     assert found["champion_config_name"] == f"mlref-sandbox-{run}-champion"
     assert len(found["challenger_config_name"]) <= 63
-    assert found["hyperparameters"] == {
+    [candidate] = found["candidates"]
+    assert (candidate["name"], candidate["family"]) == ("boosted", "xgboost")
+    assert candidate["hyperparameters"] == {
         "run_id": run,
+        "candidate": "boosted",
         "train_start": "2024-01-02",
         "train_end": "2024-03-01",
         "validation_end": "2024-03-15",
@@ -84,6 +93,7 @@ def test_a_first_retraining_rebuilds_everything_and_splits_by_time(account: Acco
     assert partitions["features"]["2024-02"] == f"s3://features-bucket/features/run={run}/month=2024-02"
     manifest = account.model_object(f"runs/{run}/manifest.json")
     assert manifest["plan"] == found
+    assert "tuning" not in found
     assert found["champion"]["kind"] == "baseline"
     assert found["champion"]["endpoint_config_name"] == "BaselineConfig-1"
 
@@ -201,15 +211,15 @@ def test_a_training_starts_from_nothing_or_from_the_champion(account: Account) -
     fill_raw(account)
     account.set_champion(json.dumps(CHAMPION))
     cold = plan(through="2024-04-12")
-    assert cold["hyperparameters"]["start_from"] == "nothing"
+    assert settings_of(cold)["start_from"] == "nothing"
     # A list that lists itself: SageMaker refuses an empty one.
     own = f"runs/{cold['run_id']}/start.manifest"
     assert cold["start_manifest"] == f"s3://models-bucket/{own}"
     assert account.get(cold["start_manifest"]) == [{"prefix": "s3://models-bucket/"}, own]
 
     warm = plan(through="2024-04-12", hyperparameters={"start_from": "champion", "max_depth": 3})
-    assert warm["hyperparameters"]["start_from"] == "champion"
-    assert warm["hyperparameters"]["max_depth"] == "3"
+    assert settings_of(warm)["start_from"] == "champion"
+    assert settings_of(warm)["max_depth"] == "3"
     model = "runs/r20240301-aaaaaaaa/model/model.tar.gz"
     assert account.get(warm["start_manifest"]) == [{"prefix": "s3://models-bucket/"}, model]
 
@@ -336,8 +346,8 @@ def test_an_empty_lake_is_named(account: Account) -> None:
 def test_overridden_hyperparameters_reach_the_training(account: Account) -> None:
     fill_raw(account)
     found = plan(through="2024-04-12", hyperparameters={"eta": 0.9})
-    assert found["hyperparameters"]["eta"] == "0.9"
-    assert found["hyperparameters"]["max_depth"] == "3"
+    assert settings_of(found)["eta"] == "0.9"
+    assert settings_of(found)["max_depth"] == "3"
 
 
 @pytest.mark.parametrize(
