@@ -83,7 +83,10 @@ def _range(place: str, entry: Any, strategy: str) -> dict[str, Any]:
         return {"type": kind, "values": _values(f"{place}.values", entry["values"])}
     if strategy == "Grid":
         raise ContractError(
-            f"{place}.type", kind, "Categorical", "a grid has values, not ranges: list them, or search by Random"
+            f"{place}.type",
+            kind,
+            "Categorical",
+            "a grid has values, not ranges: list them, or search by Random",
         )
     only_keys(place, entry, required={"type", "minimum", "maximum"}, optional={"scale"})
     low, high, scale = entry["minimum"], entry["maximum"], entry.get("scale", "Linear")
@@ -154,7 +157,9 @@ def _resource(got: Any, candidate: dict[str, Any], strategy: str) -> dict[str, i
     place = f"{PLACE}.resource"
     if strategy != "Hyperband":
         if got is not None:
-            raise ContractError(place, got, "nothing", f"only Hyperband shares out rounds, {strategy} does not")
+            raise ContractError(
+                place, got, "nothing", f"only Hyperband shares out rounds, {strategy} does not"
+            )
         return None
     if candidate["family"] not in CURVED:
         raise ContractError(

@@ -46,7 +46,7 @@ def scopes(definition: Definition) -> Iterator[Definition]:
 
 
 def every_state(definition: Definition) -> dict[str, dict[str, Any]]:
-    """Of all scopes; a name stands for one state in the whole definition, as the history tells names alone."""
+    """Of all scopes; a name stands for one state of them all, as the history tells names alone."""
     found: dict[str, dict[str, Any]] = {}
     for scope in scopes(definition):
         assert not found.keys() & scope["States"].keys()

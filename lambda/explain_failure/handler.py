@@ -33,6 +33,10 @@ def left_behind(run_id: str, candidate: str) -> dict[str, Any] | None:
         return None
     except (s3.exceptions.ClientError, ValueError) as error:
         # What SageMaker itself says is better than nothing.
-        print(json.dumps({"run_id": run_id, "candidate": candidate, "unreadable": FILE, "error": type(error).__name__}))
+        print(
+            json.dumps(
+                {"run_id": run_id, "candidate": candidate, "unreadable": FILE, "error": type(error).__name__}
+            )
+        )
         return None
     return found if isinstance(found, dict) else None

@@ -1,4 +1,4 @@
-"""Who trains in a run: the contract's candidates with their hyperparameters, and the search for better ones."""
+"""Who trains in a run: the contract's candidates with their hyperparameters, and a search for better ones."""
 
 import hashlib
 import json
@@ -16,15 +16,18 @@ GOES_ON = "xgboost"  # the family whose model consists of trees that others can 
 def planned(
     asked: Request, model: Mapping[str, Any], run_id: str, dates: Mapping[str, str]
 ) -> dict[str, Any]:
-    """`candidates` of the plan and, if the contract asks for a search, `tuning`."""
+    """`candidates` of the plan and, if the contract asks for a search, `tuning`.
+
+    Who sets hyperparameters wants to see what they do: then nothing better is searched.
+    """
     if asked.start != STARTS[0] and all(one["family"] != GOES_ON for one in model["candidates"]):
         raise HyperparameterError(
-            f"hyperparameters.{START}: got {asked.start!r}, but no candidate of the contract is of the family "
-            f"{GOES_ON}, which alone can go on from a model: leave it out"
+            f"hyperparameters.{START}: got {asked.start!r}, but no candidate of the contract is of the "
+            f"family {GOES_ON}, which alone can go on from a model: leave it out"
         )
     candidates = [_candidate(each, asked, run_id, dates) for each in model["candidates"]]
     plan: dict[str, Any] = {"candidates": candidates}
-    if model["tuning"]:
+    if model["tuning"] and not asked.hyperparameters:
         plan["tuning"] = _tuning(model, candidates, run_id)
     return plan
 
@@ -45,7 +48,7 @@ def _candidate(
 
 
 def _tuning(model: Mapping[str, Any], candidates: list[dict[str, Any]], run_id: str) -> dict[str, Any]:
-    """`hyperparameters`: what is the same in all trials; `like`: equal for searches that can go on from another.
+    """`hyperparameters`: the same in all trials; `like`: equal for searches that can go on from each other.
 
     SageMaker asks for the same objective and the same hyperparameters, whether searched or fixed.
     """

@@ -74,7 +74,7 @@ def read(event: Mapping[str, Any], execution: Mapping[str, Any], model: Mapping[
 
 
 def listed(candidates: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Every hyperparameter that some candidate has, with the first one's value; lists stay in the contract."""
+    """Every hyperparameter that some candidate has, with the first one's value; no lists."""
     found: dict[str, Any] = {}
     for candidate in candidates:
         for name, value in candidate["hyperparameters"].items():

@@ -116,15 +116,20 @@ def _check_config(config: Mapping[str, Any]) -> None:
             f"MaxParallelTrainingJobs {parallel} of MaxNumberOfTrainingJobs {most}; allowed: at most "
             f"{_MOST_PARALLEL} of {_MOST_JOBS}, and no more at once than there are"
         )
-    early = config.get("TrainingJobEarlyStoppingType") or "Off"
+    _check_stopping(config)
+
+
+def _check_stopping(config: Mapping[str, Any]) -> None:
+    strategy = config["Strategy"]
     shares = (config.get("StrategyConfig") or {}).get("HyperbandStrategyConfig")
-    if strategy == "Hyperband":
-        if early != "Off":
-            raise refuse("TrainingJobEarlyStoppingType must be Off for Hyperband, which stops by itself")
-        if not shares or not shares.get("MaxResource"):
-            raise refuse("Hyperband needs StrategyConfig.HyperbandStrategyConfig.MaxResource")
-    elif shares:
-        raise refuse(f"HyperbandStrategyConfig is only for Hyperband, the strategy is {strategy}")
+    if strategy != "Hyperband":
+        if shares:
+            raise refuse(f"HyperbandStrategyConfig is only for Hyperband, the strategy is {strategy}")
+        return
+    if (config.get("TrainingJobEarlyStoppingType") or "Off") != "Off":
+        raise refuse("TrainingJobEarlyStoppingType must be Off for Hyperband, which stops by itself")
+    if not shares or not shares.get("MaxResource"):
+        raise refuse("Hyperband needs StrategyConfig.HyperbandStrategyConfig.MaxResource")
 
 
 def _check_grid(kinds: Mapping[str, list[Any]], limits: Mapping[str, Any]) -> None:
@@ -161,7 +166,9 @@ def _parents(
     if not warm:
         return
     if config["Strategy"] not in ("Bayesian", "Random"):
-        raise refuse(f"WarmStartConfig is for Bayesian and Random search, the strategy is {config['Strategy']}")
+        raise refuse(
+            f"WarmStartConfig is for Bayesian and Random search, the strategy is {config['Strategy']}"
+        )
     named = [one["HyperParameterTuningJobName"] for one in warm["ParentHyperParameterTuningJobs"]]
     if not 1 <= len(named) <= _MOST_PARENTS:
         raise refuse(f"{len(named)} parents; allowed: 1 to {_MOST_PARENTS}")

@@ -183,9 +183,7 @@ def _objective(job: TuningJob) -> Mapping[str, str]:
 def _best(summaries: Sequence[Mapping[str, Any]], kind: str) -> Mapping[str, Any]:
     """The first of equals."""
     sign = 1 if kind == "Minimize" else -1
-    return min(
-        summaries, key=lambda one: sign * one["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
-    )
+    return min(summaries, key=lambda one: sign * one["FinalHyperParameterTuningJobObjectiveMetric"]["Value"])
 
 
 def _story(job: TuningJob) -> dict[str, Any]:

@@ -227,8 +227,8 @@ def _check(settings: Settings, model: Mapping[str, Any]) -> None:
             )
     if settings.train.algorithm == "builtin" and model["problem"] not in OBJECTIVES:
         raise CandidateError(
-            f"customProperties.model.problem: got {model['problem']}, allowed with train.algorithm='builtin': "
-            f"{', '.join(OBJECTIVES)}: take 'script' in settings.py"
+            f"customProperties.model.problem: got {model['problem']}, allowed with "
+            f"train.algorithm='builtin': {', '.join(OBJECTIVES)}: take 'script' in settings.py"
         )
     if model["tuning"] and len(f"{settings.prefix}-{EXAMPLE_RUN[3:]}") > LONGEST_TUNING_NAME:
         raise CandidateError(

@@ -19,7 +19,6 @@ LONGEST_TUNING_NAME = 32
 LONGEST_TRIAL = 3_600
 
 
-
 class TuningError(ValueError):
     """The contract asks for a search that these settings do not allow."""
 
@@ -99,7 +98,10 @@ def _config(
         "RandomSeed": section["seed"],
     }
     if section["resource"]:
-        shares = {"MinResource": section["resource"]["minimum"], "MaxResource": section["resource"]["maximum"]}
+        shares = {
+            "MinResource": section["resource"]["minimum"],
+            "MaxResource": section["resource"]["maximum"],
+        }
         config["StrategyConfig"] = {"HyperbandStrategyConfig": shares}
     return config
 

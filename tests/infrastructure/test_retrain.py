@@ -57,7 +57,15 @@ def test_without_news_no_job_starts_and_the_lake_is_listed_all_the_same(retrain:
 
 
 def test_a_candidate_is_trained_judged_and_promoted_in_this_order(retrain: Definition) -> None:
-    choices = ("TakeModelLock", "Search", "Register", "Deployed", "CreateChampionConfig", "PromotionSettles")
+    choices = (
+        "TakeModelLock",
+        "Search",
+        "SearchParameters",
+        "Register",
+        "Deployed",
+        "CreateChampionConfig",
+        "PromotionSettles",
+    )
     way = following(retrain, "Plan", *choices)
     assert in_order(
         way,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import tarfile
 from typing import Any
 
@@ -89,7 +88,9 @@ def request(
     place: Any, name: str, *, jobs: int | None = 4, parallel: int = 2, fixed: Any = None, **config: Any
 ) -> dict[str, Any]:
     bucket, role, key = place
-    limits = {"MaxParallelTrainingJobs": parallel} | ({} if jobs is None else {"MaxNumberOfTrainingJobs": jobs})
+    limits = {"MaxParallelTrainingJobs": parallel} | (
+        {} if jobs is None else {"MaxNumberOfTrainingJobs": jobs}
+    )
     source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/code/train.tar.gz"}}
     return {
         "HyperParameterTuningJobName": name,

@@ -1,4 +1,4 @@
-"""Who trains in a run: every candidate with its own hyperparameters, and a search that may go on from the last."""
+"""Who trains in a run: every candidate with its own hyperparameters, and a search after them."""
 
 import json
 from collections.abc import Iterator
@@ -75,7 +75,8 @@ def test_what_the_input_sets_reaches_who_lists_it_and_a_search_keeps_its_ranges(
     assert "alpha" not in given(found, "boosted")
     assert given(found, "boosted")["eta"] == "0.7"
     assert "eta" not in given(found, "plain")
-    assert "eta" not in found["tuning"]["hyperparameters"], "searched, so not fixed too"
+    assert "tuning" not in found, "who sets hyperparameters wants to see what they do"
+    assert "eta" not in plan()["tuning"]["hyperparameters"], "searched, so not fixed too"
     with pytest.raises(request.HyperparameterError, match="got depth, allowed: num_round"):
         plan(depth=2)
 
@@ -96,7 +97,9 @@ def test_a_contract_without_trees_cannot_go_on_from_the_champion(
     agreed = any_contract(candidates=CANDIDATES[1:])
     with any_account(agreed, tmp_path, monkeypatch) as account:
         fill_raw(account)
-        with pytest.raises(request.HyperparameterError, match="no candidate of the contract is of the family"):
+        with pytest.raises(
+            request.HyperparameterError, match="no candidate of the contract is of the family"
+        ):
             plan(start_from="champion")
 
 
@@ -133,7 +136,10 @@ def test_what_makes_searches_alike_is_their_names_and_not_their_values(
             fill_raw(account)
             return str(plan()["tuning"]["like"])
 
-    wider = {**TUNING["ranges"], "max_depth": {"type": "Integer", "minimum": 2, "maximum": 5, "scale": "Linear"}}
+    wider = {
+        **TUNING["ranges"],
+        "max_depth": {"type": "Integer", "minimum": 2, "maximum": 5, "scale": "Linear"},
+    }
     assert like(1) == like(2, tuning={**TUNING, "ranges": wider}), "from fixed to searched is allowed"
     more = [{**CANDIDATES[0], "hyperparameters": {**SMALL, "gamma": 0.1}}]
     assert like(3, candidates=more) != like(4)

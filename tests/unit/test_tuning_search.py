@@ -12,9 +12,7 @@ import pytest
 from sandbox.engines.tuning_search import WARM_UP, Search, Trial, ranges
 
 RANGES = {
-    "IntegerParameterRanges": [
-        {"Name": "depth", "MinValue": "2", "MaxValue": "12", "ScalingType": "Linear"}
-    ],
+    "IntegerParameterRanges": [{"Name": "depth", "MinValue": "2", "MaxValue": "12", "ScalingType": "Linear"}],
     "ContinuousParameterRanges": [
         {"Name": "rate", "MinValue": "0.001", "MaxValue": "1.0", "ScalingType": "Logarithmic"},
         {"Name": "decay", "MinValue": "0.9", "MaxValue": "0.999", "ScalingType": "ReverseLogarithmic"},
@@ -180,7 +178,11 @@ def test_a_failed_trial_teaches_nothing_and_the_search_goes_on() -> None:
     ("kind", "one", "says"),
     [
         ("Continuous", {"MinValue": "0", "MaxValue": "1", "ScalingType": "Logarithmic"}, "does not fit"),
-        ("Continuous", {"MinValue": "0.5", "MaxValue": "1", "ScalingType": "ReverseLogarithmic"}, "MaxValue < 1"),
+        (
+            "Continuous",
+            {"MinValue": "0.5", "MaxValue": "1", "ScalingType": "ReverseLogarithmic"},
+            "MaxValue < 1",
+        ),
         ("Integer", {"MinValue": "3", "MaxValue": "2"}, "above MaxValue"),
         ("Integer", {"MinValue": "1", "MaxValue": "2", "ScalingType": "Odd"}, "does not fit"),
     ],

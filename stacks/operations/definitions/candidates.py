@@ -53,7 +53,7 @@ def candidates(functions: Functions, requests: Requests, *, start: str, then: st
             result(
                 "Lost",
                 f"$failure := $states.input.failure; {{{name}, "
-                "'job': $match($failure.Cause, /\"TrainingJobName\": ?\"([^\"]+)\"/).groups[0], "
+                '\'job\': $match($failure.Cause, /"TrainingJobName": ?"([^"]+)"/).groups[0], '
                 "'error': $states.input.fault.error, 'reason': $states.input.fault.reason, "
                 "'failure': {'Error': $failure.Error, 'Cause': $failure.Cause}}",
             ),
@@ -76,8 +76,8 @@ def candidates(functions: Functions, requests: Requests, *, start: str, then: st
         **compute(
             "NoneTrained",
             "$lost := $states.input.trained; $count($lost) = 1 ? $lost[0].failure : "
-            "{'Error': 'NoCandidateTrained', 'Cause': 'none of the ' & $count($lost) & ' candidates trained: ' "
-            "& $join($lost.(name & ': ' & error & ': ' & reason), '; ')}",
+            "{'Error': 'NoCandidateTrained', 'Cause': 'none of the ' & $count($lost) "
+            "& ' candidates trained: ' & $join($lost.(name & ': ' & error & ': ' & reason), '; ')}",
             into="failure",
             then="NameTrain",
         ),

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from stacks.operations.definitions import ledger
 from stacks.operations.definitions.ending import explain, failure
 from stacks.operations.definitions.parts import Functions, Request, Search
@@ -32,8 +30,11 @@ def no_search(start: str, *, then: str) -> States:
 def search(functions: Functions, asked: Search, table: str, *, start: str, then: str) -> States:
     merged = "States.JsonMerge($.plan.tuning.hyperparameters, $.script, false)"
     states = {
+        # Who sets hyperparameters wants these and no search: the plan has none then.
+        **choose(start, (present("$.plan.tuning"), "SearchParameters"), otherwise="NoSearch"),
+        **no_search("NoSearch", then=then),
         **note(
-            start,
+            "SearchParameters",
             {"hyperparameters.$": merged},
             into="$.tuning",
             then="Tune" if asked.warm is None else "AnyParent",
@@ -56,13 +57,16 @@ def search(functions: Functions, asked: Search, table: str, *, start: str, then:
     if asked.warm is not None:
         states |= {
             **choose("AnyParent", (present("$.plan.tuning.parents[0]"), "TuneFromLast"), otherwise="Tune"),
-            # A parent that is gone, or not like this one, is refused at once: then from the beginning.
-            **_tune("TuneFromLast", asked.warm, asked.seconds, dict.fromkeys(REFUSED, "Tune")),
+            **_tune("TuneFromLast", asked.warm, asked.seconds, is_warm=True),
         }
     return states
 
 
-def _tune(name: str, request: Request, seconds: int, caught: Mapping[str, str] | None = None) -> States:
+def _tune(name: str, request: Request, seconds: int, *, is_warm: bool = False) -> States:
+    """A parent that is gone, or not like this one, is refused at once: then the search begins anew.
+
+    A refusal has the name of a throttled call: it is repeated too, and not often.
+    """
     return task(
         name,
         "sagemaker:createHyperParameterTuningJob.sync",
@@ -70,7 +74,8 @@ def _tune(name: str, request: Request, seconds: int, caught: Mapping[str, str] |
         then="ListTrials",
         seconds=seconds + 900,
         into="$.tuned",
-        caught=caught,
+        caught=dict.fromkeys(REFUSED, "Tune") if is_warm else None,
+        attempts=2 if is_warm else 5,
         failing="SearchFailed",
     )
 

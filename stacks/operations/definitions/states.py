@@ -2,8 +2,8 @@
 
 A definition is a plain dictionary in the Amazon States Language (JSONPath). The state travels as one
 document: `plan` (what this execution does), `publication`, `trained`, `search`, `candidates`, `decision`,
-`package`, `endpoint`, `judgement`; a task adds its own part with `into` and leaves the others alone. The one variable,
-`$failed_state`, is set by the catcher that leaves a state: the next one cannot know where it came from.
+`package`, `endpoint`, `judgement`; a task adds its own part with `into` and leaves the others alone. The
+one variable, `$failed_state`, is set by the catcher that leaves a state: the next one cannot know where it came from.
 
 A catcher leaves the error below `$.failure`; the way out keeps what it tells people below `$.fault`, since a
 state of the way out that fails itself overwrites the former.
@@ -184,8 +184,8 @@ def for_each(
 
     hands_on  what of the outer state the inner ones see too, by its name at the top
 
-    A catcher of an inner state assigns nothing: `$failed_state` belongs to the machine, and no inner state may
-    have a variable of that name.
+    A catcher of an inner state assigns nothing: `$failed_state` belongs to the machine, and no inner state
+    may have a variable of that name.
     """
     states: States = {}
     for part in parts:

@@ -1,4 +1,4 @@
-"""From published features to a judged candidate: train all, search, compare with the champion, gate; locked."""
+"""From published features to a judged candidate: train, search, compare with the champion; under a lock."""
 
 from __future__ import annotations
 
