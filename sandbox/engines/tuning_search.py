@@ -1,8 +1,8 @@
 """Which hyperparameters the next trial of a tuning job has, and which trial is not worth its end: Optuna.
 
 Trials are asked for in the order of their numbers, each after the results of all but the newest
-`parallel - 1` are told. So with one RandomSeed the same objective gives the same trials, however fast each of them is. Only
-Hyperband looks at what is running besides, as it does on AWS.
+`parallel - 1` are told. So with one RandomSeed the same objective gives the same trials, however fast each
+of them is. Only Hyperband looks at what is running besides, as it does on AWS.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 A definition is a plain dictionary in the Amazon States Language (JSONPath). The state travels as one
 document: `plan` (what this execution does), `publication`, `trained`, `search`, `candidates`, `decision`,
 `package`, `endpoint`, `judgement`; a task adds its own part with `into` and leaves the others alone. The
-one variable, `$failed_state`, is set by the catcher that leaves a state: the next one cannot know where it came from.
+one variable, `$failed_state`, is set by the catcher that leaves a state: the next one cannot know where it
+came from.
 
 A catcher leaves the error below `$.failure`; the way out keeps what it tells people below `$.fault`, since a
 state of the way out that fails itself overwrites the former.
