@@ -12,8 +12,10 @@ from audit.rules.definitions import AT_RUN_TIME, Task, requests
 from audit.templates import Templates
 
 # Action -> where its request says which instances.
+_TUNING = "sagemaker:createHyperParameterTuningJob"
 _JOBS = {
     "sagemaker:createTrainingJob": ("training job", ("ResourceConfig",)),
+    _TUNING: ("training job", ("TrainingJobDefinition", "ResourceConfig")),
     "sagemaker:createProcessingJob": ("processing job", ("ProcessingResources", "ClusterConfig")),
     "sagemaker:createTransformJob": ("transform job", ("TransformResources",)),
 }
@@ -99,13 +101,13 @@ def longest_training(templates: Templates) -> dict[str, float]:
     """Name of the quota -> what the most demanding training job asks for."""
     sizes: dict[str, float] = defaultdict(float)
     for task in requests(templates):
-        if task.action != "sagemaker:createTrainingJob":
+        if task.action not in _JOBS or _JOBS[task.action][0] != "training job":
             continue
         for name, path in {
             "Size of EBS volume for a training job instance": ("ResourceConfig", "VolumeSizeInGB"),
             "Longest run time for a training job": ("StoppingCondition", "MaxRuntimeInSeconds"),
         }.items():
-            if isinstance(value := task.get(*path), int | float):
+            if isinstance(value := task.get(*_JOBS[task.action][1][:-1], *path), int | float):
                 sizes[name] = max(sizes[name], value)
     return dict(sizes)
 
@@ -163,7 +165,7 @@ def _jobs(templates: Templates) -> Iterator[Use]:
         if task.action not in _JOBS:
             continue
         quota, path = _JOBS[task.action]
-        if quota == "training job" and task.get("EnableManagedSpotTraining") is True:
+        if quota == "training job" and task.get(*path[:-1], "EnableManagedSpotTraining") is True:
             quota = "spot training job"
         kind, count = task.get(*path, "InstanceType"), task.get(*path, "InstanceCount")
         if not isinstance(kind, str) or kind == AT_RUN_TIME:
@@ -185,9 +187,17 @@ def _is_parallel(task: Task) -> bool:
     return any(state.get("Type") == "Parallel" for state in task.around)
 
 
+def _at_once(task: Task) -> int:
+    """A tuning job runs some of its trials side by side."""
+    if task.action != _TUNING:
+        return 1
+    given = task.get("HyperParameterTuningJobConfig", "ResourceLimits", "MaxParallelTrainingJobs")
+    return max(1, int(given)) if isinstance(given, int | float | str) and str(given).isdigit() else 1
+
+
 def _times(task: Task) -> int:
     """How often a Map runs it at once; a Map without a bound is taken as one at a time."""
-    times = 1
+    times = _at_once(task)
     for state in task.around:
         if state.get("Type") == "Map":
             times *= max(1, int(state.get("MaxConcurrency", 1) or 1))

@@ -15,6 +15,7 @@ STRATEGIES = {"Bayesian", "Random", "Grid", "Hyperband"}
 WARM = {"Bayesian", "Random"}
 # Families that print their loss round by round: only of those can a trial be stopped before its end.
 CURVED = {"xgboost"}
+ROUNDS = "num_round"
 SCALES = {"Linear", "Logarithmic", "ReverseLogarithmic"}
 EARLY = {"Auto", "Off"}
 WINNER = "tuned"  # the name under which the best trial meets the candidates
@@ -70,6 +71,10 @@ def _ranges(section: Any, candidate: dict[str, Any], strategy: str) -> dict[str,
     if not isinstance(section, dict) or not 1 <= len(section) <= MOST_RANGES:
         raise ContractError(place, section, f"1 to {MOST_RANGES} hyperparameters", "name what is searched")
     known = candidate["hyperparameters"]
+    if strategy == "Hyperband" and ROUNDS in section:
+        raise ContractError(
+            place, ROUNDS, "any other hyperparameter", "Hyperband shares out the rounds itself"
+        )
     for name in section:
         one_of(place, name, known, f"search what the candidate {candidate['name']} lists with a value")
     return {name: _range(f"{place}.{name}", entry, strategy) for name, entry in section.items()}
@@ -168,9 +173,21 @@ def _resource(got: Any, candidate: dict[str, Any], strategy: str) -> dict[str, i
             "Bayesian, Grid, Random",
             f"{candidate['family']} has no rounds that Hyperband could share out",
         )
+    if got is None:
+        raise ContractError(
+            place, got, "minimum and maximum", "say between how many rounds Hyperband chooses"
+        )
     only_keys(place, got, required={"minimum", "maximum"})
     _whole(f"{place}.maximum", got["maximum"], 2, MOST_RESOURCE, "the most rounds of a trial")
     _whole(f"{place}.minimum", got["minimum"], 1, got["maximum"] - 1, "the rounds before the first judgement")
+    rounds = candidate["hyperparameters"].get(ROUNDS, 0)
+    if got["maximum"] < rounds:
+        raise ContractError(
+            f"{place}.maximum",
+            got["maximum"],
+            f"{rounds} or more, which {ROUNDS} is",
+            "a trial stopped there leaves no model",
+        )
     return dict(got)
 
 

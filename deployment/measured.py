@@ -22,8 +22,8 @@ MOST_REPORTS = 5_000  # of a function: the newest days of a busy one say enough
 MOST_JOBS = 50  # of a kind
 ENDED_WELL = "SUCCEEDED"
 INSTANCES = "/aws/sagemaker/Endpoints"
-# SageMaker's jobs by their names, which the state machines give them: mlref-<profile>-<run id>-<stage>.
-STAGES = {"train": "train", "evaluate": "evaluate", "prepare": "evaluate", "monitor": "monitor"}
+# Processing jobs by their names, which the state machines give them: mlref-<profile>-<run id>-<stage>.
+STAGES = {"evaluate": "evaluate", "prepare": "evaluate", "monitor": "monitor"}
 
 
 def gather(seen: Deployment, days: int = DAYS) -> dict[str, Any]:
@@ -228,7 +228,9 @@ def _sagemaker_jobs(seen: Deployment, back: timedelta) -> Iterator[dict[str, Any
     groups: dict[tuple[str, str, str, int], list[str]] = {}
     for kind in ("training", "processing"):
         for job in _jobs_of(seen, kind, seen.at - back):
-            stage = STAGES.get(job["name"].rsplit("-", 1)[-1], job["name"].rsplit("-", 1)[-1])
+            last = job["name"].rsplit("-", 1)[-1]
+            # A training's name ends with its candidate's, or with what SageMaker calls a trial.
+            stage = "train" if kind == "training" else STAGES.get(last, last)
             groups.setdefault((kind, stage, job["type"], job["volume_gb"]), []).append(job["name"])
     for (kind, stage, instance_type, volume_gb), names in groups.items():
         series: dict[str, list[Any]] = {"cpu": [], "memory": [], "disk": []}

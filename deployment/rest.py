@@ -33,15 +33,25 @@ class Kind:
     stop: str
 
 
+# A search first: it would start the next trial.
 _JOBS = [
     Kind(
-        word=f"{word} job",
-        operation=f"list_{word}_jobs",
-        summaries=f"{word.title()}JobSummaries",
-        field=f"{word.title()}JobName",
-        stop=f"stop_{word}_job",
-    )
-    for word in ("training", "processing", "transform")
+        word="tuning job",
+        operation="list_hyper_parameter_tuning_jobs",
+        summaries="HyperParameterTuningJobSummaries",
+        field="HyperParameterTuningJobName",
+        stop="stop_hyper_parameter_tuning_job",
+    ),
+    *(
+        Kind(
+            word=f"{word} job",
+            operation=f"list_{word}_jobs",
+            summaries=f"{word.title()}JobSummaries",
+            field=f"{word.title()}JobName",
+            stop=f"stop_{word}_job",
+        )
+        for word in ("training", "processing", "transform")
+    ),
 ]
 
 

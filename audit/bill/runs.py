@@ -1,7 +1,9 @@
 """What one run of a workflow takes: the jobs and calls of a state machine's tasks, each counted once.
 
-Upper bounds where the path is decided at run time: every task is counted, also those of the way out; a task
-inside of a Map counts once. The day-long waits for a challenger's verdict are counted by `challenge_days`.
+Upper bounds where the path is decided at run time: every task is counted, also those of the way out, and one
+search for hyperparameters where a definition has two ways to it; a task inside of a Map counts once, but
+for trainings: one for each of `candidates`. The day-long waits for a challenger's verdict are counted by
+`challenge_days`.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from audit.rules.definitions import AT_RUN_TIME, MACHINE, Task, definition_of, t
 from audit.templates import Resource, Templates
 
 TRAIN, PROCESS, TRANSFORM = (f"sagemaker:create{kind}Job" for kind in ("Training", "Processing", "Transform"))
+TUNE = "sagemaker:createHyperParameterTuningJob"
 GLUE, CALL = "glue:startJobRun", "lambda:invoke"
 STATES_PER_CHECK = 5  # wait, look at the alarms, judge, choose, back
 DPU = {"G.025X": 0.25, "Standard": 1, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8, "R.1X": 1, "R.2X": 2}
@@ -66,7 +69,7 @@ def _kinds(
 ) -> Iterator[tuple[str, float, Sequence[Task]]]:
     """By the jobs that a machine starts; one that trains may also be asked to prepare the data only."""
     actions = {task.action for task in mine}
-    if TRAIN in actions:
+    if TRAIN in actions or TUNE in actions:
         yield "retraining", usage.retrainings_per_month, mine
         if GLUE in actions:
             some = [task for task in mine if task.action in _REFRESHING]
@@ -80,7 +83,10 @@ def _kinds(
 
 
 def _of_tasks(templates: Templates, some: Sequence[Task], usage: Usage) -> Iterator[Quantity | Unknown]:
+    tunings = [task for task in some if task.action == TUNE]
     for task in some:
+        if task in tunings[1:]:  # another way to the same search
+            continue
         if task.action in _READERS:
             yield from guarded(task.name, partial(_READERS[task.action], templates, task, usage))
         elif task.action.startswith("dynamodb:"):
@@ -107,11 +113,13 @@ def _transitions(machine: Resource, some: Sequence[Task], usage: Usage) -> Itera
 
 
 def _trains(some: Sequence[Task]) -> bool:
-    return any(task.action == TRAIN for task in some)
+    return any(task.action in (TRAIN, TUNE) for task in some)
 
 
 def _has_training(definition: Mapping[str, Any]) -> bool:
-    return any("createTrainingJob" in str(state.get("Resource", "")) for state in _states(definition))
+    starts = ("createTrainingJob", "createHyperParameterTuningJob")
+    resources = [str(state.get("Resource", "")) for state in _states(definition)]
+    return any(start in resource for resource in resources for start in starts)
 
 
 def _states(definition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -140,9 +148,32 @@ def _job(task: Task, where: tuple[str, ...], minutes: float, *, discount: float 
 
 
 def _train(_: Templates, task: Task, usage: Usage) -> Found:
-    is_spot = str(task.get("EnableManagedSpotTraining")).lower() == "true"
+    times = usage.candidates if any(state.get("Type") == "Map" for state in task.around) else 1
+    yield from _training(task, (), usage.training_minutes * times, usage)
+
+
+def _tune(_: Templates, task: Task, usage: Usage) -> Found:
+    """Every trial is a training; a grid counts its combinations itself."""
+    limits = ("HyperParameterTuningJobConfig", "ResourceLimits", "MaxNumberOfTrainingJobs")
+    given = task.get(*limits)
+    trials = number(given, 1) if given is not None else _combinations(task)
+    if trials is None:
+        yield Unknown(what=task.name, why="its number of trials is said at run time")
+        return
+    yield from _training(task, ("TrainingJobDefinition",), usage.trial_minutes * trials, usage)
+
+
+def _combinations(task: Task) -> float | None:
+    found = task.get("HyperParameterTuningJobConfig", "ParameterRanges", "CategoricalParameterRanges")
+    if not isinstance(found, list):
+        return None
+    return float(math.prod(len(each.get("Values") or ()) for each in found if isinstance(each, Mapping)))
+
+
+def _training(task: Task, below: tuple[str, ...], minutes: float, usage: Usage) -> Found:
+    is_spot = str(task.get(*below, "EnableManagedSpotTraining")).lower() == "true"
     discount = usage.spot_discount if is_spot else 0.0
-    yield from _job(task, ("ResourceConfig",), usage.training_minutes, discount=discount)
+    yield from _job(task, (*below, "ResourceConfig"), minutes, discount=discount)
 
 
 def _process(_: Templates, task: Task, usage: Usage) -> Found:
@@ -213,6 +244,7 @@ def named(templates: Templates, kind: str, given: Any) -> Resource | None:
 
 _READERS: Mapping[str, Callable[[Templates, Task, Usage], Found]] = {
     TRAIN: _train,
+    TUNE: _tune,
     PROCESS: _process,
     TRANSFORM: _transform,
     GLUE: _glue,

@@ -30,6 +30,8 @@ class Usage:
     other_runs_per_month: float = _knob(1, "executions of each other state machine")
     glue_minutes: float = _knob(5, "minutes of one Glue job")
     training_minutes: float = _knob(10, "minutes of one training job")
+    candidates: float = _knob(1, "candidates that one run trains, where it trains several side by side")
+    trial_minutes: float = _knob(5, "minutes of one trial of a search for hyperparameters")
     processing_minutes: float = _knob(10, "minutes of one processing job")
     transform_minutes: float = _knob(15, "minutes of one batch transform")
     spot_discount: float = _knob(0.5, "what Spot takes off training, 0 to 0.9: it is the market's, not ours")

@@ -99,7 +99,8 @@ class Train(Construct):
 
     @property
     def parallel_jobs(self) -> int:
-        return self._settings.train.parallel_jobs
+        """How many candidates train at once: no more than there are."""
+        return min(self._settings.train.parallel_jobs, len(self._model["candidates"]))
 
     @property
     def script_parameters(self) -> dict[str, str]:

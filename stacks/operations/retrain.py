@@ -62,10 +62,11 @@ class Retrain(Construct):
         self.workflow = platform.workflow(self, "retrain")
         self.workflow.let_invoke(*(function.function_arn for function in platform.steps.all))
         self.workflow.let_run_glue(jobs.clean, jobs.quality, jobs.features)
-        self.workflow.let_run_sagemaker("Training", settings.prefix)
+        # In a policy of their own: with the rest they would not fit into one.
+        for kind in ("Training", "Processing"):
+            self.workflow.let_run_sagemaker(kind, settings.prefix, policy="Jobs")
         if requests.tuning is not None:
             self._let_search()
-        self.workflow.let_run_sagemaker("Processing", settings.prefix)
         self.workflow.let_pass(model.explore.role, model.train.role, model.evaluate.role, deploy.role)
         # A run that ends starts the one that was skipped meanwhile.
         self.workflow.let_start(self.workflow.role)
@@ -136,10 +137,10 @@ class Retrain(Construct):
     def _let_search(self) -> None:
         """Start and wait for a tuning job, and look at its trials, which are training jobs of ours."""
         prefix = self._settings.prefix
-        self.workflow.let_run_sagemaker("Tuning", prefix, policy="Search")
+        self.workflow.let_run_sagemaker("Tuning", prefix, policy="Jobs")
         jobs = arn("sagemaker", f"hyper-parameter-tuning-job/{prefix}-*")
         listing = ["sagemaker:ListTrainingJobsForHyperParameterTuningJob"]
-        grants.allow(self.workflow.role, listing, [jobs], policy="Search")
+        grants.allow(self.workflow.role, listing, [jobs], policy="Jobs")
 
     def _let_keep_books(self, ledger: Ledger) -> None:
         role = self.workflow.role

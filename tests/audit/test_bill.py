@@ -354,6 +354,49 @@ def test_a_run_costs_its_jobs_calls_and_transitions(tmp_path: Path) -> None:
 CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 10}
 
 
+def tuning(trials: int | None = None, **ranges: Any) -> dict[str, Any]:
+    limits = {"MaxParallelTrainingJobs": 2} | ({} if trials is None else {"MaxNumberOfTrainingJobs": trials})
+    return task(
+        "sagemaker:createHyperParameterTuningJob.sync",
+        HyperParameterTuningJobConfig={"ResourceLimits": limits, "ParameterRanges": ranges},
+        TrainingJobDefinition=TRAINING["Parameters"],
+    )
+
+
+def test_a_search_costs_its_trials_once_and_a_map_of_trainings_its_candidates(tmp_path: Path) -> None:
+    """
+    candidates  3 of 30 minutes x 2 instances = 3 hours x 0.23 x 0.4 + 73 GB x 3 / 730 x 0.14    0.318
+    search      4 trials of 15 minutes x 2 instances = 2 hours x 0.23 x 0.4 + 73 x 2 / 730 x 0.14   0.212
+    transitions 4 states x 0.025 / 1,000, and those of one way to the search that is not taken      0.0001
+    """
+    inner = {"States": {"Train": TRAINING}}
+    states = {
+        "All": {"Type": "Map", "ItemProcessor": inner},
+        "Tune": tuning(4),
+        "TuneFromLast": tuning(4),
+    }
+    definition = {"Fn::Sub": json.dumps({"States": states})}
+    given = {"M": resource("StepFunctions::StateMachine", DefinitionString=definition)}
+    usage = any_usage(
+        retrainings_per_month=1, training_minutes=30, candidates=3, trial_minutes=15, spot_discount=0.6
+    )
+    [retraining] = bill_of(tmp_path, given, usage).runs
+    assert retraining.kind == "retraining"
+    assert retraining.usd == pytest.approx(0.318 + 0.212 + 0.0001, rel=1e-6)
+
+
+def test_a_grid_costs_its_combinations(tmp_path: Path) -> None:
+    """2 x 3 trials of 10 minutes on 2 instances = 2 hours x 0.23 x 0.4 + 73 x 2 / 730 x 0.14, and 1 state."""
+    grid = [{"Name": "a", "Values": ["1", "2"]}, {"Name": "b", "Values": ["1", "2", "3"]}]
+    states = {"Tune": tuning(CategoricalParameterRanges=grid)}
+    definition = {"Fn::Sub": json.dumps({"States": states})}
+    given = {"M": resource("StepFunctions::StateMachine", DefinitionString=definition)}
+    [run] = bill_of(
+        tmp_path, given, any_usage(retrainings_per_month=1, trial_minutes=10, spot_discount=0.6)
+    ).runs
+    assert run.usd == pytest.approx(0.184 + 0.028 + 0.000025, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("action", "parameters", "kind", "knobs", "usd"),
     [

@@ -52,6 +52,26 @@ def needed(found: Templates) -> Mapping[str, tuple[float, float, float]]:
     return {need.name: (need.first, need.amount, need.most) for need in quotas.needs(found)}
 
 
+def test_a_search_trains_some_trials_at_once_beside_nothing_else() -> None:
+    """A Map of 2 at a time, then 3 trials at once on 2 instances each: 6 are the most."""
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 20}
+    tune = task(
+        "createHyperParameterTuningJob.sync",
+        HyperParameterTuningJobConfig={"ResourceLimits": {"MaxParallelTrainingJobs": 3}},
+        TrainingJobDefinition={
+            "ResourceConfig": resources,
+            "EnableManagedSpotTraining": True,
+            "StoppingCondition": {"MaxRuntimeInSeconds": 900},
+        },
+    )
+    inner = {"States": {"Train": training("ml.m5.large", spot=True)}}
+    all_of_them = {"Type": "Map", "MaxConcurrency": 2, "ItemProcessor": inner}
+    found = needed(templates(M=machine(All=all_of_them, Tune=tune)))
+    assert found["ml.m5.large for spot training job usage"] == (0, 6, 6)
+    assert found["Size of EBS volume for a training job instance"] == (0, 20, 20)
+    assert found["Longest run time for a training job"] == (0, 900, 900)
+
+
 # endpoints
 
 

@@ -31,6 +31,8 @@ def test_unknown_profile_is_refused_with_the_known_ones() -> None:
         pytest.param("lake", "infrequent_after_days", 29, id="a transition earlier than S3 allows"),
         pytest.param("transform", "glue_version", "4.0", id="a Glue version with another Spark"),
         pytest.param("train", "algorithm", "magic", id="an unknown algorithm"),
+        pytest.param("train", "parallel_jobs", 0, id="no job at a time"),
+        pytest.param("train", "max_tuning_jobs", 101, id="more trials than one page of them"),
         pytest.param("monitor", "budget_usd", 0, id="a budget of nothing"),
         pytest.param("deploy", "challenger_share", 1.0, id="all traffic to the challenger"),
     ],
@@ -46,6 +48,16 @@ def test_impossible_value_is_refused_with_value_and_place(section: str, field: s
 def test_spot_waits_at_least_as_long_as_it_may_run() -> None:
     with pytest.raises(ValueError, match="max_wait_seconds must be between"):
         dataclasses.replace(SANDBOX.train, max_wait_seconds=SANDBOX.train.max_run_seconds - 1)
+
+
+def test_the_price_of_training_is_that_of_the_bill() -> None:
+    """Synthesis reads no table of the audit; what is told of a candidate's cost must not differ from it."""
+    from audit.bill import prices
+
+    table = prices.read()
+    for settings in PROFILES.values():
+        price = table.get(f"sagemaker.{settings.train.instance_type}")
+        assert settings.train.usd_per_hour == (price.usd if price else None), settings.profile
 
 
 def test_sandbox_can_be_destroyed_and_production_cannot() -> None:

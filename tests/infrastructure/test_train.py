@@ -100,3 +100,27 @@ def test_the_training_role_reads_features_and_writes_its_run_and_nothing_else_in
     ]
     assert written
     assert all("Models" in each and ("/runs/*" in each or "/checkpoints/*" in each) for each in written)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        pytest.param({"name": "has_underscore"}, "single hyphens", id="a name that no job may have"),
+        pytest.param({"name": "a" * 40}, "at most 24", id="a name that leaves no room"),
+        pytest.param({"family": "linear"}, "allowed with train.algorithm='builtin': xgboost", id="family"),
+    ],
+)
+def test_a_candidate_that_cannot_be_trained_fails_at_synthesis(changes: dict[str, str], says: str) -> None:
+    import settings
+    from stacks.model.train import CandidateError, _check
+
+    train = dataclasses.replace(settings.SANDBOX.train, algorithm="builtin")
+    profile = dataclasses.replace(settings.SANDBOX, train=train)
+    candidate = {"name": "boosted", "family": "xgboost", "hyperparameters": {}, **changes}
+    with pytest.raises(CandidateError, match=says):
+        _check(profile, {"problem": "binary", "tuning": None, "candidates": [candidate]})
+    fine = {**candidate, "name": "boosted", "family": "xgboost"}
+    _check(profile, {"problem": "binary", "tuning": {"any": 1}, "candidates": [fine]})
+    long = dataclasses.replace(profile, profile="a-profile-of-a-long-name")
+    with pytest.raises(CandidateError, match="shorten the profile's name"):
+        _check(long, {"problem": "binary", "tuning": {"any": 1}, "candidates": [fine]})

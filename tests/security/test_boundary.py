@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import Assembly
 from tests.policies import boundary_statements, identity_statements, text
 
+JOBS = ("CreateHyperParameterTuningJob", "CreateProcessingJob", "CreateTrainingJob")
 LARGEST_POLICY = 6144  # characters that IAM accepts, white space not counted
 
 
@@ -43,12 +44,13 @@ def test_boundary_fits_into_a_policy(assembly: Assembly) -> None:
 @pytest.mark.parametrize(
     ("key", "actions"),
     [
-        ("sagemaker:VpcSubnets", {"CreateModel", "CreateProcessingJob", "CreateTrainingJob"}),
-        ("sagemaker:VpcSecurityGroupIds", {"CreateModel", "CreateProcessingJob", "CreateTrainingJob"}),
-        ("sagemaker:NetworkIsolation", {"CreateModel", "CreateProcessingJob", "CreateTrainingJob"}),
-        ("sagemaker:VolumeKmsKey", {"CreateEndpointConfig", "CreateProcessingJob", "CreateTrainingJob"}),
-        ("sagemaker:OutputKmsKey", {"CreateProcessingJob", "CreateTrainingJob"}),
-        ("sagemaker:MaxRuntimeInSeconds", {"CreateProcessingJob", "CreateTrainingJob"}),
+        ("sagemaker:VpcSubnets", {"CreateModel", *JOBS}),
+        ("sagemaker:VpcSecurityGroupIds", {"CreateModel", *JOBS}),
+        ("sagemaker:NetworkIsolation", {"CreateModel", *JOBS}),
+        ("sagemaker:VolumeKmsKey", {"CreateEndpointConfig", *JOBS}),
+        ("sagemaker:OutputKmsKey", set(JOBS)),
+        ("sagemaker:MaxRuntimeInSeconds", set(JOBS)),
+        ("sagemaker:InterContainerTrafficEncryption", set(JOBS)),
     ],
 )
 def test_sagemaker_work_without_protection_is_denied(
@@ -66,6 +68,7 @@ def test_sagemaker_work_without_protection_is_denied(
 def test_protection_switched_off_is_denied(key: str, production: Assembly) -> None:
     [denial] = [s for s in boundary_statements(production) if s.conditions == {"Bool": {key: "false"}}]
     assert not denial.allows
+    assert {f"sagemaker:{action}" for action in JOBS} <= set(denial.actions)
 
 
 def test_no_denial_asks_for_two_missing_keys_at_once(production: Assembly) -> None:

@@ -331,7 +331,7 @@ class Jobs:
         self.looks = 0
 
     def get_paginator(self, operation: str) -> Any:
-        word = operation.split("_")[1]
+        word = operation.removeprefix("list_").removesuffix("_jobs")
         jobs = self
 
         class Pages:
@@ -342,7 +342,7 @@ class Jobs:
                     jobs.looks += 1
                     if jobs.looks == 2:
                         jobs.status.update(dict.fromkeys(found, "Stopped"))
-                title = word.title()
+                title = word.title().replace("_", "").replace("Hyperparameter", "HyperParameter")
                 return [{f"{title}JobSummaries": [{f"{title}JobName": name} for name in found]}]
 
         return Pages()

@@ -178,9 +178,15 @@ def candidate(folder: Path, problem: str, **given: Any) -> bytes:
 
 
 def place(folder: Path, name: str, data: bytes) -> None:
-    path = folder / "processing" / "input" / name / "model.tar.gz"
+    home = folder / "processing" / "input"
+    path = home / name / "model.tar.gz"
+    if name == "candidate":
+        path = home / "candidates" / "boosted" / "job" / "output" / "model.tar.gz"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+    if name == "candidate":
+        listed = {"candidates": [{"name": "boosted", "path": "boosted/job/output/model.tar.gz"}]}
+        (home / "candidates" / "candidates.json").write_text(json.dumps(listed))
 
 
 def rule_archive(problem: str) -> bytes:
