@@ -1,7 +1,8 @@
-"""Evaluates a candidate on the hold-out window and packs what may go live: evaluation/, model/ and baseline/.
+"""Chooses among a run's candidates, evaluates the winner on the hold-out window and packs what may go live.
 
-Reads  candidate (model.tar.gz of train.py or of the built-in algorithm), champion (model.tar.gz), features;
-       preparation (preparation.json) with a candidate of the built-in algorithm.
+Reads  candidates (candidates.json and a model.tar.gz for each) or candidate (one model.tar.gz), champion
+       (model.tar.gz), features; preparation (preparation.json) with candidates of the built-in algorithm.
+Writes evaluation/ (evaluation.json, candidates.json, model_card.json and .html, curves), model/, baseline/
 """
 
 import json
@@ -11,14 +12,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tabular import contract, evaluation, frame, metrics, models, packaging, rules, source, split, statistics
-from tabular.preparation import Preparation
-
-BUILT_IN_MODEL = "xgboost-model"
+from tabular import (
+    candidates,
+    card,
+    card_page,
+    contract,
+    evaluation,
+    frame,
+    metrics,
+    models,
+    recalibration,
+    rules,
+    split,
+    statistics,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
+    candidates: Path
     candidate: Path
     champion: Path
     features: Path
@@ -29,6 +41,7 @@ class Places:
     def below(cls, root: Path) -> "Places":
         given = root / "processing" / "input"
         return cls(
+            candidates=given / "candidates",
             candidate=given / "candidate",
             champion=given / "champion",
             features=given / "features",
@@ -39,88 +52,99 @@ class Places:
 
 def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places) -> dict[str, Any]:
     windows = split.Windows.of(plan)
-    rows = frame.read(places.features, agreed.kinds, windows.train_start, windows.holdout_end)
-    parts = split.split(rows, windows)
+    parts, groups = read(agreed, windows, places.features)
+    run_id = str(plan.get("run_id") or "")
+    with tempfile.TemporaryDirectory() as folder:
+        found = candidates.read(
+            agreed,
+            windows,
+            run_id,
+            several=places.candidates,
+            single=places.candidate,
+            preparation=places.preparation,
+            folder=Path(folder) / "candidates",
+        )
+        champion = models.load(models.unpacked(places.champion, Path(folder) / "champion"))
+        table = candidates.compare(agreed, found, parts.validation)
+        chosen = next(each for each in found.candidates if each.name == table["chosen"])
+        before, winner = finished(agreed, chosen.model, parts.validation)
+        rule = models.RuleModel(content=rules.rule_model(agreed.compiled))
+        report = evaluation.evaluate(
+            agreed,
+            windows,
+            parts,
+            candidate=winner,
+            champion=champion,
+            rule=rule,
+            before=before,
+            groups=groups,
+        ) | {"chosen": {name: table[name] for name in ("chosen", "reason")}}
+        named = [("candidate", winner), ("champion", champion), ("rule", rule)]
+        scored = [(name, model.scores(parts.holdout)) for name, model in named]
+        described = card.build(
+            agreed, report, table, chosen.story, evaluation.curves(agreed, parts.holdout, scored)
+        )
+        title = f"{agreed.name}, run {report['run_id']}"
+        files = {
+            "evaluation/evaluation.json": _json(report),
+            "evaluation/candidates.json": _json({**table, "run_id": report["run_id"]}),
+            "evaluation/model_card.json": _json(described),
+            "evaluation/model_card.html": card_page.render(described, title).encode(),
+            **{
+                f"evaluation/{name}": text.encode()
+                for name, text in evaluation.curve_files(agreed, parts.holdout, scored).items()
+            },
+            "model/model.tar.gz": candidates.packed(winner),
+            "baseline/statistics.json": _json(statistics.statistics(parts.train)),
+            "baseline/constraints.json": _json(statistics.constraints(parts.train)),
+            "baseline/baseline.json": _json(evaluation.baseline(agreed, parts, winner)),
+        }
+    for name, data in files.items():
+        path = places.output / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return report
+
+
+def read(
+    agreed: contract.ModelContract, windows: split.Windows, features: Path
+) -> tuple[split.Split, frame.Frame]:
+    """The labelled rows by window; and those of the hold-out with the columns that fairness looks at.
+
+    Such an attribute need not be a feature of the model: often it must not be one.
+    """
+    asked = (agreed.evaluation.get("fairness") or {}).get("attributes", ())
+    kinds = {**{entry["feature"]: entry["kind"] for entry in asked}, **agreed.kinds}
+    everything = split.split(frame.read(features, kinds, windows.train_start, windows.holdout_end), windows)
+    parts = split.Split(
+        train=_only(everything.train, agreed),
+        validation=_only(everything.validation, agreed),
+        holdout=_only(everything.holdout, agreed),
+    )
     for name, part, dates in (
         ("training", parts.train, (windows.train_start, windows.train_end)),
         ("validation", parts.validation, (windows.train_end, windows.validation_end)),
         ("hold-out", parts.holdout, (windows.validation_end, windows.holdout_end)),
     ):
         split.require_rows(part, 2, name, dates)
-    with tempfile.TemporaryDirectory() as folder:
-        candidate = load_candidate(agreed, plan, windows, parts, places, Path(folder) / "candidate")
-        champion = models.load(models.unpacked(places.champion, Path(folder) / "champion"))
-        rule = models.RuleModel(content=rules.rule_model(agreed.compiled))
-        report = evaluation.evaluate(
-            agreed, windows, parts, candidate=candidate, champion=champion, rule=rule
-        )
-        named = [("candidate", candidate), ("champion", champion), ("rule", rule)]
-        scored = [(name, model.scores(parts.holdout)) for name, model in named]
-        curves = evaluation.curve_files(agreed, parts.holdout, scored)
-        _write(agreed, parts, candidate, report, curves, places)
-    return report
+    return parts, everything.holdout
 
 
-def load_candidate(
-    agreed: contract.ModelContract,
-    plan: Mapping[str, Any],
-    windows: split.Windows,
-    parts: split.Split,
-    places: Places,
-    folder: Path,
-) -> models.BoosterModel:
-    """Ours as it is; the built-in algorithm's with model.json made of preparation and validation rows."""
-    models.unpacked(places.candidate, folder)
-    if not (folder / BUILT_IN_MODEL).is_file():
-        model = models.load(folder)
-        if not isinstance(model, models.BoosterModel):
-            raise models.ArtefactError(
-                "the candidate is a rule, allowed is a trained model: check its location"
-            )
-        content = {**model.content, "run_id": plan.get("run_id") or model.content["run_id"]}
-        return replace(model, content=content)
-    prepared = Preparation.from_json(json.loads((places.preparation / "preparation.json").read_text()))
-    booster = models.load_booster(folder / BUILT_IN_MODEL)
-    bare = models.BoosterModel(content={}, booster=booster, preparation=prepared)
-    threshold = None
+def _only(rows: frame.Frame, agreed: contract.ModelContract) -> frame.Frame:
+    return replace(rows, columns={name: rows.columns[name] for name in agreed.kinds})
+
+
+def finished(agreed: contract.ModelContract, model: Any, held: frame.Frame) -> tuple[Any, Any]:
+    """The chosen model without and with its recalibration; its threshold is one of recalibrated scores."""
+    method = agreed.evaluation.get("recalibration", "none")
+    content = {**model.content, "recalibration": None}
+    bare = replace(model, content=content)
+    raw = bare.scores(held)
+    content = {**content, "recalibration": recalibration.fit(agreed.problem, method, held.label, raw)}
     if agreed.is_binary:
-        threshold = metrics.cost_threshold(
-            parts.validation.label, bare.scores(parts.validation), agreed.costs
-        )
-    content = models.booster_content(
-        agreed,
-        prepared,
-        windows,
-        run_id=str(plan.get("run_id", "")),
-        threshold=threshold,
-        algorithm="builtin",
-    )
-    return models.BoosterModel(content=content, booster=booster, preparation=prepared)
-
-
-def _write(
-    agreed: contract.ModelContract,
-    parts: split.Split,
-    candidate: models.BoosterModel,
-    report: Mapping[str, Any],
-    curves: Mapping[str, str],
-    places: Places,
-) -> None:
-    booster = bytes(candidate.booster.save_raw("ubj"))
-    model = packaging.servable(candidate.content, booster, source.files())
-    train = parts.train
-    files = {
-        "evaluation/evaluation.json": _json(report),
-        **{f"evaluation/{name}": text.encode() for name, text in curves.items()},
-        "model/model.tar.gz": model,
-        "baseline/statistics.json": _json(statistics.statistics(train)),
-        "baseline/constraints.json": _json(statistics.constraints(train)),
-        "baseline/baseline.json": _json(evaluation.baseline(agreed, parts, candidate)),
-    }
-    for name, data in files.items():
-        path = places.output / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        scores = recalibration.applied(content, raw)
+        content["threshold"] = metrics.cost_threshold(held.label, scores, agreed.costs)
+    return bare, replace(model, content=content)
 
 
 def _json(content: Any) -> bytes:

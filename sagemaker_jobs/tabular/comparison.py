@@ -1,6 +1,7 @@
 """Whether one model is better than another, with an interval: on the same rows (paired) or on others."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,102 @@ def delong(
     variance += (over_negative[0] - over_negative[1]).var(ddof=1) / negative.sum()
     rows = len(label)
     return _verdict(areas[0] - areas[1], float(np.sqrt(variance)), rows, rows, confidence, "delong", np.inf)
+
+
+def mcnemar(
+    right: np.ndarray, other_right: np.ndarray, days: np.ndarray | None = None, confidence: float = 0.95
+) -> Comparison:
+    """McNemar's test of two classifiers' decisions on the same rows: is one right more often?
+
+    right  (rows,): whether our decision was right. p is the mid-p value of the exact test: the exact p is
+           conservative, the chi-square one too small when few rows differ (Fagerland et al. 2013).
+    difference  share of rows that are right: ours - other; its interval is clustered by day
+    """
+    shares = paired(-right.astype(np.float64), -other_right.astype(np.float64), days, confidence)
+    ours, theirs = int((right & ~other_right).sum()), int((~right & other_right).sum())
+    fewer, both = min(ours, theirs), ours + theirs
+    p = 1.0
+    if ours != theirs:
+        below = float(special.bdtr(fewer, both, 0.5))
+        exactly = below - (float(special.bdtr(fewer - 1, both, 0.5)) if fewer else 0.0)
+        p = min(1.0, 2 * below - exactly)
+    return replace(
+        shares, p=p, method=f"mcnemar, mid-p ({ours} rows only ours right, {theirs} only the other)"
+    )
+
+
+def bootstrapped(
+    ours: Callable[[np.ndarray], Mapping[str, float | None]],
+    other: Callable[[np.ndarray], Mapping[str, float | None]],
+    name: str,
+    days: np.ndarray,
+    *,
+    lower_is_better: bool,
+    confidence: float = 0.95,
+    replicates: int = 300,
+    seed: int = 0,
+) -> Comparison | None:
+    """The gain in a metric that is no mean of rows, by a bootstrap of days that both models share.
+
+    Both map row weights to metrics. difference above zero: ours is better. None where it is not defined.
+    """
+    names, codes = np.unique(days, return_inverse=True)
+    random = np.random.default_rng(seed)
+    sign = -1.0 if lower_is_better else 1.0
+
+    def gain(weight: np.ndarray) -> float | None:
+        mine, their = ours(weight)[name], other(weight)[name]
+        return None if mine is None or their is None else sign * (mine - their)
+
+    point = gain(np.ones(len(days)))
+    draws = (
+        np.bincount(random.integers(0, len(names), len(names)), minlength=len(names))
+        for _ in range(replicates)
+    )
+    drawn = np.array([value for draw in draws if (value := gain(draw[codes].astype(float))) is not None])
+    if point is None or len(drawn) < replicates / 2:
+        return None
+    low, high = np.percentile(drawn, [50 * (1 - confidence), 50 * (1 + confidence)]).tolist()
+    beyond = min((drawn <= 0).sum(), (drawn >= 0).sum())
+    return Comparison(
+        difference=point,
+        low=low,
+        high=high,
+        # One more than counted: no number of draws proves that something never happens.
+        p=min(1.0, 2 * (float(beyond) + 1) / (len(drawn) + 1)),
+        standard_error=float(drawn.std(ddof=1)),
+        confidence=confidence,
+        rows=len(days),
+        groups=len(names),
+        method=f"paired bootstrap of days, {name}",
+    )
+
+
+def holm(values: Sequence[float | None]) -> list[float | None]:
+    """p-values adjusted for their number: the chance of any false finding stays under the level."""
+    return _adjusted(values, lambda p, count: np.maximum.accumulate(p * (count - np.arange(count))))
+
+
+def benjamini_hochberg(values: Sequence[float | None]) -> list[float | None]:
+    """p-values adjusted so that the expected share of false findings among the findings stays under it."""
+    return _adjusted(
+        values,
+        lambda p, count: np.minimum.accumulate((p * count / np.arange(1, count + 1))[::-1])[::-1],
+    )
+
+
+def _adjusted(
+    values: Sequence[float | None], rule: Callable[[np.ndarray, int], np.ndarray]
+) -> list[float | None]:
+    """`rule` takes p-values, smallest first; unknown ones stay unknown and do not count."""
+    known = [place for place, value in enumerate(values) if value is not None]
+    result: list[float | None] = [None] * len(values)
+    if known:
+        p = np.array([values[place] for place in known], dtype=np.float64)
+        order = np.argsort(p, kind="stable")
+        for place, value in zip(order, rule(p[order], len(p)), strict=True):
+            result[known[place]] = float(min(value, 1.0))
+    return result
 
 
 def _placements(positive: np.ndarray, negative: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

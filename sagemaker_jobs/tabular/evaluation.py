@@ -3,38 +3,47 @@
 Pure: models and frames in, plain JSON out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from tabular import comparison, drift, metrics, models
+from tabular import (
+    attribution,
+    clustering,
+    compared,
+    comparison,
+    drift,
+    fairness,
+    generalisation,
+    metrics,
+    models,
+    multiclass,
+    paired_tests,
+    ranking,
+    slices,
+)
 from tabular.contract import ModelContract
 from tabular.frame import Frame
 from tabular.split import Split, Windows
 
-SLICE_CATEGORIES = 30
-SLICE_ROWS = 50
-WORST_SLICES = 10
-EXPLAINED_ROWS = 2000
-GAP_ROWS = 50_000
+BY_ROW = tuple(metrics.HEADLINE)
+
+
+class EvaluationError(ValueError):
+    """Hold-out rows on which no model can be judged."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """A model with its scores and per-row losses on the hold-out rows."""
+    """A model with its scores on the hold-out rows, and its losses there."""
 
     model: models.Model
     score: np.ndarray
-    loss: np.ndarray
+    losses: compared.Losses
     threshold: float | None
-
-
-def score(contract: ModelContract, model: models.Model, rows: Frame) -> Scored:
-    values = model.scores(rows)
-    loss = metrics.row_loss(contract.problem, rows.label, values)
-    return Scored(model=model, score=values, loss=loss, threshold=model.content.get("threshold"))
+    measure: Callable[[np.ndarray], metrics.Metrics] | None
 
 
 def evaluate(
@@ -45,15 +54,26 @@ def evaluate(
     candidate: models.Model,
     champion: models.Model,
     rule: models.Model,
+    before: models.Model | None = None,
+    groups: Frame | None = None,
 ) -> dict[str, Any]:
-    """evaluation.json. In `paired`, a difference above zero: the candidate's loss is lower."""
+    """evaluation.json. In `paired`, a difference above zero: the candidate's loss is lower.
+
+    before  the candidate without its recalibration
+    groups  the hold-out rows with the columns of the fairness attributes
+    """
     rows = parts.holdout
-    ours, theirs, simple = (score(contract, model, rows) for model in (candidate, champion, rule))
+    _check(contract, rows)
+    naive = rule.scores(rows) if contract.problem == "forecasting" else None
+    scale = _naive_scale(rule, parts.train) if contract.problem == "forecasting" else None
+    ours, theirs, simple = (
+        _score(contract, model, rows, candidate, naive, scale) for model in (candidate, champion, rule)
+    )
     confidence = contract.gate["confidence"]
     report: dict[str, Any] = {
         "format": 1,
         "problem": contract.problem,
-        "loss": contract.loss,
+        "loss": compared.name(contract.problem),
         "contract": {"name": contract.name, "version": contract.version},
         "run_id": candidate.content["run_id"],
         "windows": asdict(windows),
@@ -63,24 +83,106 @@ def evaluate(
             "holdout": len(rows),
             "days": len(np.unique(rows.date)),
         },
-        "candidate": _described(contract, ours, rows),
-        "champion": _described(contract, theirs, rows) | _overlap(theirs.model.content, windows),
-        "rule": _described(contract, simple, rows),
+        "candidate": _described(ours, rows),
+        "champion": _described(theirs, rows) | _overlap(theirs.model.content, windows),
+        "rule": _described(simple, rows),
         "paired": {
-            name: comparison.paired(ours.loss, other.loss, rows.date, confidence).to_json()
+            name: comparison.paired(
+                ours.losses.loss, other.losses.loss, ours.losses.days, confidence
+            ).to_json()
+            for name, other in (("champion", theirs), ("rule", simple))
+        },
+        "tests": {
+            name: paired_tests.of(
+                contract,
+                rows,
+                paired_tests.Judged(score=ours.score, threshold=ours.threshold, measure=ours.measure),
+                paired_tests.Judged(score=other.score, threshold=other.threshold, measure=other.measure),
+            )
             for name, other in (("champion", theirs), ("rule", simple))
         },
         "threshold": ours.threshold,
-        "gap": _gap(contract, candidate, parts),
-        "slices": slices(contract, rows, ours, theirs),
-        "importance": importance(candidate, rows),
-        "calibration": metrics.calibration(rows.label, ours.score),
+        "gap": generalisation.gap(contract, candidate, rule, parts),
     }
-    if contract.is_binary:
-        report["confusion"] = metrics.confusion(rows.label, ours.score, _threshold(ours))
-        delong = comparison.delong(rows.label, ours.score, theirs.score, confidence)
-        report["auc_difference"] = delong.to_json() if delong else None
-    return report
+    if contract.problem not in BY_ROW:
+        matrix = candidate.preparation.matrix(rows) if hasattr(candidate, "preparation") else None
+        named = clustering.metrics(matrix, ours.score) if matrix is not None else {}
+        return report | {"clusters": named, "slices": [], "importance": [], "calibration": []}
+    explained = attribution.explain(contract.problem, candidate, rows, parts.train)
+    report |= {
+        "slices": slices.worst(contract, rows, ours.score, ours.losses.loss, theirs.losses.loss)
+        if contract.problem != "recommendation"
+        else [],
+        "importance": explained["global"],
+        "attributions": explained,
+        "calibration": _reliability(rows, ours.score),
+        "recalibration": recalibrated(contract, rows, candidate, before),
+        "fairness": fairness.report(
+            contract.problem,
+            contract.evaluation.get("fairness") or {},
+            groups if groups is not None else rows,
+            ours.score,
+            ours.threshold,
+            classes=class_names(contract, ours.score),
+            confidence=confidence,
+        ),
+    }
+    return report | _by_class(contract, rows, ours, theirs)
+
+
+def _check(contract: ModelContract, rows: Frame) -> None:
+    values = np.unique(rows.label)
+    if contract.problem in BY_ROW and len(values) < 2:
+        raise EvaluationError(
+            f"every label of the hold-out window is {values[0]:g}: at least two values are needed to tell "
+            "models apart; widen split.holdout_days in the contract, or wait for more labels"
+        )
+
+
+def _score(
+    contract: ModelContract,
+    model: models.Model,
+    rows: Frame,
+    space: models.Model,
+    naive: np.ndarray | None,
+    scale: float | None,
+) -> Scored:
+    values = model.scores(rows)
+    threshold = model.content.get("threshold")
+    return Scored(
+        model=model,
+        score=values,
+        losses=compared.of(contract, model, rows, space),
+        threshold=threshold,
+        measure=measure(contract, rows, values, threshold, naive, scale),
+    )
+
+
+def measure(
+    contract: ModelContract,
+    rows: Frame,
+    score: np.ndarray,
+    threshold: float | None,
+    naive: np.ndarray | None = None,
+    scale: float | None = None,
+) -> Callable[[np.ndarray], metrics.Metrics] | None:
+    """Row weights to metrics; None for clusters, which have no right answer to compare with."""
+    if contract.problem not in BY_ROW:
+        return None
+    found = metrics.Measure(
+        contract.problem,
+        rows.label,
+        score,
+        threshold=threshold,
+        costs=contract.costs,
+        naive=naive,
+        scale=scale,
+    )
+    if contract.problem != "recommendation":
+        return found
+    asked = contract.compiled["model"]["recommendation"]
+    listed = ranking.Measure(rows.columns[asked["user"]], rows.label, score, int(asked.get("at", 10)))
+    return lambda weight: {**found(weight), **listed(weight)}
 
 
 def baseline(contract: ModelContract, parts: Split, candidate: models.Model) -> dict[str, Any]:
@@ -88,63 +190,121 @@ def baseline(contract: ModelContract, parts: Split, candidate: models.Model) -> 
     rows = parts.holdout
     scores = candidate.scores(rows)
     threshold = candidate.content.get("threshold")
-    measure = metrics.Measure(contract.problem, rows.label, scores, threshold=threshold, costs=contract.costs)
+    found = measure(contract, rows, scores, threshold)
     return {
         "format": 1,
         "problem": contract.problem,
         "run_id": candidate.content["run_id"],
-        "metrics": measure(),
-        "scores": drift.bins(scores),
+        "metrics": found(np.ones(len(rows))) if found else {},
+        "scores": drift.bins(_seen(contract, scores)),
         "features": {name: drift.bins(values) for name, values in parts.train.columns.items()},
         "threshold": threshold,
         "rows": {"train": len(parts.train), "holdout": len(rows)},
     }
 
 
-def slices(contract: ModelContract, rows: Frame, ours: Scored, theirs: Scored) -> list[dict[str, Any]]:
-    """The groups of categorical features on which the candidate's loss is highest."""
-    found = []
-    for name, kind in contract.kinds.items():
-        categories = (
-            sorted({value for value in rows.columns[name] if value is not None})
-            if kind == "categorical"
-            else []
-        )
-        if not 2 <= len(categories) <= SLICE_CATEGORIES:
-            continue
-        for category in categories:
-            inside = rows.columns[name] == category
-            if inside.sum() >= min(SLICE_ROWS, len(rows) / 10):
-                found.append(
-                    _slice(contract, rows, ours, theirs, inside) | {"feature": name, "value": category}
-                )
-    return sorted(found, key=lambda entry: -entry["loss"])[:WORST_SLICES]
-
-
-def importance(model: models.Model, rows: Frame) -> list[dict[str, Any]]:
-    """Mean |TreeSHAP| per feature over evenly chosen rows, largest first; nothing for a rule."""
-    if not isinstance(model, models.BoosterModel):
+def class_names(contract: ModelContract, score: np.ndarray) -> list[str]:
+    """Names of the classes of a multiclass label; their numbers where the contract has none."""
+    if score.ndim == 1:
         return []
-    chosen = np.unique(np.linspace(0, len(rows) - 1, min(EXPLAINED_ROWS, len(rows))).astype(int))
-    parts = model.contributions(rows.take(chosen))
-    entries = [
-        {"feature": name, "mean_contribution": float(np.abs(values).mean())} for name, values in parts.items()
+    named = contract.compiled["model"].get("classes") or range(score.shape[1])
+    return [str(name) for name in named]
+
+
+def recalibrated(
+    contract: ModelContract, rows: Frame, candidate: models.Model, before: models.Model | None
+) -> dict[str, Any]:
+    """Calibration on the hold-out rows before and after: the map was fitted on validation rows."""
+    found = candidate.content.get("recalibration")
+    if not found or before is None:
+        return {"method": "none"}
+    result: dict[str, Any] = {"method": found["method"], "rows": found["rows"]}
+    for name, model in (("before", before), ("after", candidate)):
+        score = model.scores(rows)
+        values = metrics.Measure(contract.problem, rows.label, score)()
+        chosen = ("calibration_error", "calibration_gap", "log_loss", "brier", "roc_auc")
+        result[name] = {key: values[key] for key in chosen} | {"bins": _reliability(rows, score)}
+    return result
+
+
+def curves(
+    contract: ModelContract, rows: Frame, named: Sequence[tuple[str, np.ndarray]]
+) -> dict[str, list[tuple[float, float]]]:
+    """The candidate's curves for its card; of several classes, one each."""
+    if contract.problem not in metrics.CLASSIFICATION:
+        return {}
+    result = {}
+    for name, label, score in _one_against_rest(contract, named[0][0], rows.label, named[0][1]):
+        found = metrics.curves(label, score)
+        which = "" if score is named[0][1] else f" {name.partition(' ')[2]}"
+        result[f"ROC{which}"] = [(x, y) for x, y, _ in found["roc"]]
+        result[f"precision-recall{which}"] = [(x, y) for x, y, _ in found["pr"]]
+    return result
+
+
+def curve_files(
+    contract: ModelContract, rows: Frame, named: Sequence[tuple[str, np.ndarray]]
+) -> dict[str, str]:
+    """CSV text by file name: roc.csv and pr.csv a line per model (and class of several) and point."""
+    if contract.problem not in metrics.CLASSIFICATION:
+        return {}
+    files = {
+        "roc.csv": ["model,false_positive_rate,true_positive_rate,threshold"],
+        "pr.csv": ["model,recall,precision,threshold"],
+    }
+    for name, values in named:
+        for curve, label, score in _one_against_rest(contract, name, rows.label, values):
+            for kind, points in metrics.curves(label, score).items():
+                files[f"{kind}.csv"] += [f"{curve},{x:.6f},{y:.6f},{cut:.6f}" for x, y, cut in points]
+    return {name: "\n".join(lines) + "\n" for name, lines in files.items()}
+
+
+def _one_against_rest(
+    contract: ModelContract, name: str, label: np.ndarray, score: np.ndarray
+) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    if score.ndim == 1:
+        return [(name, label, score)]
+    return [
+        (f"{name} {each.replace(',', ' ')}", (label == k).astype(np.float64), score[:, k])
+        for k, each in enumerate(class_names(contract, score))
     ]
-    return sorted(entries, key=lambda entry: -entry["mean_contribution"])
 
 
-def _described(contract: ModelContract, scored: Scored, rows: Frame) -> dict[str, Any]:
-    measure = metrics.Measure(
-        contract.problem, rows.label, scored.score, threshold=scored.threshold, costs=contract.costs
-    )
+def _described(scored: Scored, rows: Frame) -> dict[str, Any]:
     content = scored.model.content
     return {
         "kind": content["kind"],
+        "family": content.get("family") or content["kind"],
+        "name": content.get("candidate") or content["kind"],
         "run_id": content.get("run_id"),
         "threshold": scored.threshold,
-        "loss": float(scored.loss.mean()),
-        "metrics": metrics.intervals(measure, rows.date),
+        "loss": float(scored.losses.loss.mean()),
+        "metrics": metrics.intervals(scored.measure, rows.date) if scored.measure else {},
     }
+
+
+def _by_class(contract: ModelContract, rows: Frame, ours: Scored, theirs: Scored) -> dict[str, Any]:
+    """What only a classification has."""
+    if contract.problem == "binary":
+        four = metrics.confusion(rows.label, ours.score, 0.5 if ours.threshold is None else ours.threshold)
+        delong = comparison.delong(rows.label, ours.score, theirs.score, contract.gate["confidence"])
+        matrix = [
+            [four["true_negative"], four["false_positive"]],
+            [four["false_negative"], four["true_positive"]],
+        ]
+        return {
+            "confusion": four,
+            "confusion_matrix": {"classes": ["0", "1"], "rows": matrix},
+            "auc_difference": delong.to_json() if delong else None,
+        }
+    if contract.problem == "multiclass":
+        names = class_names(contract, ours.score)
+        found = multiclass.Measure(rows.label, ours.score, ours.losses.loss)
+        return {
+            "classes": found.by_class(names),
+            "confusion_matrix": {"classes": names, "rows": found.counts().astype(int).tolist()},
+        }
+    return {}
 
 
 def _overlap(content: Mapping[str, Any], windows: Windows) -> dict[str, Any]:
@@ -154,47 +314,20 @@ def _overlap(content: Mapping[str, Any], windows: Windows) -> dict[str, Any]:
     return {"fitted_until": end, "overlaps_holdout": bool(end and end > windows.validation_end)}
 
 
-def _gap(contract: ModelContract, candidate: models.Model, parts: Split) -> dict[str, float]:
-    """Loss on training and validation rows; a wide gap is a model that learned its rows by heart."""
-    step = max(1, len(parts.train) // GAP_ROWS)
-    train = parts.train.take(np.arange(0, len(parts.train), step))
-    losses = [
-        float(metrics.row_loss(contract.problem, rows.label, candidate.scores(rows)).mean())
-        for rows in (train, parts.validation)
-    ]
-    return {"train_loss": losses[0], "validation_loss": losses[1], "difference": losses[1] - losses[0]}
+def _reliability(rows: Frame, score: np.ndarray) -> list[dict[str, float]]:
+    """Of several classes: how sure the model is of its choice, against how often it is right."""
+    if score.ndim == 1:
+        return metrics.calibration(rows.label, score)
+    right = (score.argmax(axis=1) == rows.label).astype(np.float64)
+    return metrics.calibration(right, score.max(axis=1))
 
 
-def _slice(
-    contract: ModelContract, rows: Frame, ours: Scored, theirs: Scored, inside: np.ndarray
-) -> dict[str, Any]:
-    label = rows.label[inside]
-    measured = metrics.Measure(contract.problem, label, ours.score[inside])()
-    return {
-        "rows": int(inside.sum()),
-        "loss": float(ours.loss[inside].mean()),
-        "gain_over_champion": float((theirs.loss - ours.loss)[inside].mean()),
-        "mean_label": float(label.mean()),
-        "mean_score": float(ours.score[inside].mean()),
-        "summary": metrics.summary(contract.problem, measured),
-    }
+def _seen(contract: ModelContract, score: np.ndarray) -> np.ndarray:
+    """What drifts: the score, or the name of the chosen class."""
+    if score.ndim == 1:
+        return score
+    return np.array(class_names(contract, score), dtype=object)[score.argmax(axis=1)]
 
 
-def _threshold(scored: Scored) -> float:
-    return 0.5 if scored.threshold is None else scored.threshold
-
-
-def curve_files(
-    contract: ModelContract, rows: Frame, named: Sequence[tuple[str, np.ndarray]]
-) -> dict[str, str]:
-    """CSV text by file name: roc.csv and pr.csv with one line per model and point."""
-    if not contract.is_binary:
-        return {}
-    files = {
-        "roc.csv": ["model,false_positive_rate,true_positive_rate,threshold"],
-        "pr.csv": ["model,recall,precision,threshold"],
-    }
-    for name, values in named:
-        for kind, points in metrics.curves(rows.label, values).items():
-            files[f"{kind}.csv"] += [f"{name},{x:.6f},{y:.6f},{cut:.6f}" for x, y, cut in points]
-    return {name: "\n".join(lines) + "\n" for name, lines in files.items()}
+def _naive_scale(rule: models.Model, train: Frame) -> float:
+    return float(np.abs(train.label - rule.scores(train)).mean())

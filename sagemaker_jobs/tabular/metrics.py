@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from tabular import multiclass, weighted
+
 REPLICATES = 300
 # Keeps the log loss of a certain but wrong score finite; the same in training (single precision).
 EPSILON = 1e-7
@@ -16,18 +18,63 @@ EPSILON = 1e-7
 Metrics = dict[str, float | None]
 
 
+CLASSIFICATION = ("binary", "multiclass")
+# The metric that people ask for first, and whether a lower value is the better one.
+HEADLINE = {
+    "binary": ("roc_auc", False),
+    "multiclass": ("roc_auc", False),
+    "regression": ("rmse", True),
+    "forecasting": ("rmse", True),
+    "recommendation": ("rmse", True),
+}
+
+
+class MeasureError(ValueError):
+    """Metrics that these labels and scores do not allow."""
+
+
+def loss_name(problem: str) -> str:
+    """What `row_loss` is called, in reports."""
+    return "log_loss" if problem in CLASSIFICATION else "squared_error"
+
+
 def row_loss(problem: str, label: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Log loss (binary) or squared error of each row."""
-    if problem == "regression":
+    """(rows,): log loss of a classification, squared error of everything that predicts a number.
+
+    score  (rows,), or (rows, K) probabilities of K classes, whose label is the index of a class
+    """
+    if problem == "multiclass":
+        _check_classes(label, score)
+        chosen = score[np.arange(len(label)), label.astype(np.intp)]
+        return -np.log(np.clip(chosen, EPSILON, 1 - EPSILON))
+    if problem == "binary":
+        clipped = np.clip(score, EPSILON, 1 - EPSILON)
+        return -(label * np.log(clipped) + (1 - label) * np.log1p(-clipped))
+    if problem in HEADLINE:
         return (label - score) ** 2
-    clipped = np.clip(score, EPSILON, 1 - EPSILON)
-    return -(label * np.log(clipped) + (1 - label) * np.log1p(-clipped))
+    raise MeasureError(f"problem {problem!r} has no loss of a row, allowed are {', '.join(HEADLINE)}")
+
+
+def _check_classes(label: np.ndarray, score: np.ndarray) -> None:
+    if score.ndim != 2:
+        raise MeasureError(
+            f"multiclass scores have the shape {score.shape}, allowed is (rows, classes): a column per class"
+        )
+    wrong = label[(label < 0) | (label >= score.shape[1]) | (label != np.floor(label))]
+    if len(wrong):
+        classes = score.shape[1]
+        raise MeasureError(
+            f"label {wrong[0]:g} in a problem of {classes} classes, allowed are 0 to {classes - 1}"
+        )
 
 
 class Measure:
     """All metrics of scored rows, for any weights of these rows: what does not depend on them is done once.
 
     A metric is None where it is not defined, for example an AUC with one class.
+
+    naive  forecasting: what the seasonal naive says of the same rows
+    scale  forecasting: its mean |error| on training rows
     """
 
     def __init__(
@@ -38,47 +85,77 @@ class Measure:
         *,
         threshold: float | None = None,
         costs: Mapping[str, float] | None = None,
+        naive: np.ndarray | None = None,
+        scale: float | None = None,
     ) -> None:
         self.problem, self.threshold, self.costs = problem, threshold, costs or {}
+        self.rows, self.scale = len(label), scale
+        self.multi: multiclass.Measure | None = None
+        if problem == "multiclass":
+            self.multi = multiclass.Measure(label, score, row_loss(problem, label, score))
+            return
         # Highest score first, as the areas under the curves need it.
         self.order = np.argsort(-score, kind="stable")
         self.label, self.score = label[self.order], score[self.order]
         self.loss = row_loss(problem, self.label, self.score)
         self.error = self.label - self.score
+        self.bins = weighted.equal_bins(self.score)
+        self.naive_loss = None if naive is None else (self.label - naive[self.order]) ** 2
 
     def __call__(self, weight: np.ndarray | None = None) -> Metrics:
-        heavy = np.ones(len(self.label)) if weight is None else weight[self.order]
-        return self._regression(heavy) if self.problem == "regression" else self._binary(heavy)
+        whole = np.ones(self.rows) if weight is None else weight
+        if self.multi is not None:
+            return self.multi(whole)
+        heavy = whole[self.order]
+        if self.problem == "binary":
+            return self._binary(heavy)
+        return self._number(heavy) | (self._forecast(heavy) if self.problem == "forecasting" else {})
 
     def _binary(self, weight: np.ndarray) -> Metrics:
-        rate, score = _mean(self.label, weight), _mean(self.score, weight)
-        auc, precision_area = _areas(self.label, self.score, weight)
+        rate, score = weighted.mean(self.label, weight), weighted.mean(self.score, weight)
+        auc, precision_area = weighted.areas(self.label, self.score, weight)
         result: Metrics = {
             "roc_auc": auc,
             "pr_auc": precision_area,
-            "log_loss": _mean(self.loss, weight),
-            "brier": _mean(self.error**2, weight),
+            "log_loss": weighted.mean(self.loss, weight),
+            "brier": weighted.mean(self.error**2, weight),
             "base_rate": rate,
             "mean_score": score,
             "calibration_gap": abs(score - rate),
+            "calibration_error": weighted.calibration_error(self.error, self.bins, weight),
         }
         if self.threshold is not None:
             result |= _decisions(self.label, self.score >= self.threshold, weight, self.costs)
         return result
 
-    def _regression(self, weight: np.ndarray) -> Metrics:
-        squared, label, score = (_mean(values, weight) for values in (self.loss, self.label, self.score))
-        variance = _mean((self.label - label) ** 2, weight)
+    def _number(self, weight: np.ndarray) -> Metrics:
+        squared, label, score = (
+            weighted.mean(values, weight) for values in (self.loss, self.label, self.score)
+        )
+        variance = weighted.mean((self.label - label) ** 2, weight)
         return {
             "rmse": squared**0.5,
-            "mae": _mean(np.abs(self.error), weight),
+            "mae": weighted.mean(np.abs(self.error), weight),
             "r2": 1 - squared / variance if variance > 0 else None,
             "squared_error": squared,
             "mean_label": label,
             "mean_score": score,
+            "bias": score - label,
             # In standard deviations of the label, so that one alarm limit suits any unit.
             "calibration_gap": abs(score - label) / variance**0.5 if variance > 0 else None,
         }
+
+    def _forecast(self, weight: np.ndarray) -> Metrics:
+        """mase: mean |error| in units of the seasonal naive's on training rows (Hyndman and Koehler 2006).
+
+        skill: the share of the seasonal naive's squared error on the same rows that the model removes.
+        """
+        absolute = weighted.mean(np.abs(self.error), weight)
+        mase = absolute / self.scale if self.scale else None
+        skill = None
+        if self.naive_loss is not None and (naive := weighted.mean(self.naive_loss, weight)) > 0:
+            skill = 1 - weighted.mean(self.loss, weight) / naive
+        return {"mase": mase, "skill": skill}
 
 
 def intervals(
@@ -136,9 +213,8 @@ def confusion(label: np.ndarray, score: np.ndarray, threshold: float) -> dict[st
 
 
 def calibration(label: np.ndarray, score: np.ndarray, bins: int = 10) -> list[dict[str, float]]:
-    """Mean score against mean label, in bins of equal count."""
-    edges = np.unique(np.quantile(score, np.linspace(0, 1, bins + 1)))
-    codes = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, max(len(edges) - 2, 0))
+    """Reliability: mean score against mean label, in bins of equal count."""
+    codes = weighted.equal_bins(score, bins)
     return [
         {
             "rows": int(inside.sum()),
@@ -155,7 +231,7 @@ def curves(
 ) -> dict[str, list[tuple[float, float, float]]]:
     """roc: false and true positive rate, threshold; pr: recall, precision, threshold; thinned."""
     order = np.argsort(-score, kind="stable")
-    true, false, thresholds = _cumulated(label[order], score[order], np.ones(len(label)))
+    true, false, thresholds = weighted.cumulated(label[order], score[order], np.ones(len(label)))
     keep = np.unique(np.linspace(0, len(thresholds) - 1, min(points, len(thresholds))).astype(int))
     rate, recall = false / max(false[-1], 1e-12), true / max(true[-1], 1e-12)
     precision = true / (true + false)
@@ -163,11 +239,6 @@ def curves(
         (float(rate[i]), float(recall[i]), float(thresholds[i])) for i in keep
     ]
     return {"roc": roc, "pr": [(float(recall[i]), float(precision[i]), float(thresholds[i])) for i in keep]}
-
-
-def _mean(values: np.ndarray, weight: np.ndarray) -> float:
-    # Not `values @ weight`: BLAS would spread a millisecond's work over threads that wait for each other.
-    return float((values * weight).sum() / weight.sum())
 
 
 def _decisions(label: np.ndarray, act: np.ndarray, weight: np.ndarray, costs: Mapping[str, float]) -> Metrics:
@@ -185,26 +256,7 @@ def _decisions(label: np.ndarray, act: np.ndarray, weight: np.ndarray, costs: Ma
     }
 
 
-def _areas(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> tuple[float | None, float | None]:
-    """ROC AUC and average precision; rows of equal score count as one step."""
-    true, false, _ = _cumulated(label, score, weight)
-    if true[-1] == 0 or false[-1] == 0:
-        return None, None
-    gained, passed = np.diff(true, prepend=0.0), np.diff(false, prepend=0.0)
-    auc = float((passed * (true - gained / 2)).sum() / (true[-1] * false[-1]))
-    seen = true + false
-    precision = np.divide(true, seen, out=np.zeros_like(true), where=seen > 0)
-    return auc, float((gained * precision).sum() / true[-1])
-
-
-def _cumulated(label: np.ndarray, score: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Weight of positives and of negatives at and above each distinct score; rows come highest first."""
-    last = np.append(score[1:] != score[:-1], True)
-    positive = weight * label
-    return np.cumsum(positive)[last], np.cumsum(weight - positive)[last], score[last]
-
-
 def summary(problem: str, metrics: Mapping[str, Any]) -> str:
     """The metric that people ask for first."""
-    name = "rmse" if problem == "regression" else "roc_auc"
+    name = HEADLINE[problem][0]
     return f"{name} {metrics[name]:.4f}" if metrics.get(name) is not None else f"{name} not defined"

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tabular import rules
+from tabular import recalibration, rules
 from tabular.contract import ModelContract
 from tabular.frame import Frame
 from tabular.preparation import Preparation
@@ -59,11 +59,13 @@ class BoosterModel:
     def score(self, record: Mapping[str, Any]) -> float:
         # inplace_predict on a small array: a DMatrix costs twice the time and has a long tail.
         line = self.preparation.row(record)
-        return float(self.booster.inplace_predict(line, validate_features=False)[0])
+        raw = float(self.booster.inplace_predict(line, validate_features=False)[0])
+        return float(recalibration.applied(self.content, raw))
 
     def scores(self, frame: Frame) -> np.ndarray:
         matrix = self.preparation.matrix(frame)
-        return np.asarray(self.booster.inplace_predict(matrix, validate_features=False), dtype=np.float64)
+        raw = np.asarray(self.booster.inplace_predict(matrix, validate_features=False), dtype=np.float64)
+        return np.asarray(recalibration.applied(self.content, raw))
 
     def contributions(self, frame: Frame) -> dict[str, np.ndarray]:
         """TreeSHAP per raw feature and row, in the margin (log odds for binary), without the bias."""
