@@ -11,6 +11,7 @@ from contracts.errors import ContractError, one_of, only_keys
 
 FOLDER = Path(__file__).parent
 FORMAT = 1
+TOLD = ("purpose", "usage", "limitations")
 SECTIONS = {"timeZone", "latenessDays", "tokenEpochs", "features", "model", "monitor"}
 
 
@@ -37,6 +38,11 @@ def compile_text(text: str) -> dict[str, Any]:
         "format": FORMAT,
         "name": document["name"],
         "version": document["version"],
+        # For people, in the model card.
+        "description": {
+            name: str(text) for name, text in (document.get("description") or {}).items() if name in TOLD
+        },
+        "domain": document.get("domain"),
         "time_zone": _time_zone(custom["timeZone"]),
         "lateness_days": _days(custom["latenessDays"]),
         "token_epochs": privacy.token_epochs(custom["tokenEpochs"]),

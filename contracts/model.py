@@ -55,7 +55,9 @@ def compile_model(section: Any, features: dict[str, Any]) -> dict[str, Any]:
     compiled["preparation"] = preparation.compile_preparation(section.get("preparation"), section["features"])
     compiled["candidates"] = candidates.compile_candidates(section.get("candidates"), section)
     compiled["tuning"] = tuning.compile_tuning(section.get("tuning"), compiled["candidates"])
-    compiled["evaluation"] = evaluation.compile_evaluation(section.get("evaluation"), section["features"])
+    compiled["evaluation"] = evaluation.compile_evaluation(
+        section.get("evaluation"), section, features["columns"]
+    )
     return compiled
 
 

@@ -24,6 +24,7 @@ BUILT_IN_MODEL = "xgboost-model"
 # From the simplest on: what a person can read, then one tree, many trees, models of models.
 FAMILIES = ("linear", "logistic", "kmeans", "factorisation", "tree", "forest", "xgboost", "stack")
 CHOICES = ("simplest", "best")
+PLAN = ("run_id", "candidate", *Windows.names())
 LATENCY_ROWS = 200
 WARM_UP = 20
 
@@ -154,9 +155,7 @@ def compare(contract: ModelContract, found: Found, held: Frame) -> dict[str, Any
                 **costs(each, found),
                 "bytes": len(packed(each.model)),
                 "latency": latency(each.model, held),
-                "hyperparameters": each.facts.get("hyperparameters")
-                or each.story.get("hyperparameters")
-                or {},
+                "hyperparameters": _hyperparameters(each),
             }
         )
     choice = contract.evaluation.get("choice", CHOICES[0])
@@ -203,6 +202,12 @@ def latency(model: Any, rows: Frame, count: int = LATENCY_ROWS) -> dict[str, Any
         taken.append(1000 * (time.perf_counter() - start))
     median, slow = np.percentile(taken, [50, 99]).tolist()
     return {"rows": len(records), "p50_ms": median, "p99_ms": slow}
+
+
+def _hyperparameters(each: Candidate) -> dict[str, Any]:
+    """Without what a training is told of its run: the name and the windows are told elsewhere."""
+    told = each.facts.get("hyperparameters") or each.story.get("hyperparameters") or {}
+    return {name: value for name, value in told.items() if name not in PLAN}
 
 
 def _headline(contract: ModelContract, model: Any, held: Frame) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabular import card_evidence
-from tabular.card_parts import AXIS, NAME, NOTE, filled, metric, text
+from tabular.card_parts import AXIS, NAME, NOTE, filled, metric, sentences, text
 from tabular.contract import ModelContract
 
 # CreateModelPackage takes 100,000 characters; the gate still adds where the model lies and what it decided.
@@ -88,13 +88,14 @@ def _training(
 ) -> dict[str, Any]:
     windows, rows, gap = report["windows"], report["rows"], report["gap"]
     line = next(line for line in table["candidates"] if line["name"] == table["chosen"])
-    parameters = {
-        name: value for name, value in line["hyperparameters"].items() if not _is_plan(name, windows)
-    }
-    observed = (
-        f"Family {line['family']}. Trained on [{windows['train_start']}, {windows['train_end']}), "
-        f"{rows['train']} labelled rows; stopped, chosen and calibrated on [{windows['train_end']}, "
-        f"{windows['validation_end']}), {rows['validation']} rows. {table['reason']}. {gap['text']}."
+    parameters = line["hyperparameters"]
+    observed = sentences(
+        f"family {line['family']}",
+        f"trained on [{windows['train_start']}, {windows['train_end']}), {rows['train']} labelled rows",
+        f"stopped, chosen and calibrated on [{windows['train_end']}, {windows['validation_end']}), "
+        f"{rows['validation']} rows",
+        table["reason"],
+        gap["text"],
     )
     metrics = [
         metric("training loss", gap["train_loss"]),
@@ -130,33 +131,24 @@ def _training(
     }
 
 
-def _is_plan(name: str, windows: Mapping[str, Any]) -> bool:
-    """What a run is called and its dates are not what the model was made with."""
-    return name in windows or name in ("run_id", "candidate")
-
-
 def _additional(
     contract: ModelContract, report: Mapping[str, Any], table: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> dict[str, Any]:
     caveats = []
     if report["champion"]["overlaps_holdout"]:
-        caveats.append("The champion was fitted to a part of the hold-out window: the comparison favours it.")
+        caveats.append("the champion was fitted to a part of the hold-out window: the comparison favours it")
     if report["gap"]["verdict"] != "balanced":
-        caveats.append(f"{report['gap']['verdict'].capitalize()}: {report['gap']['text']}.")
-    worst = report["slices"][0] if report["slices"] else None
-    if worst:
-        caveats.append(
-            f"Worst group: {worst['feature']} {worst['value']}, {worst['summary']} on {worst['rows']} rows."
-        )
-    fair = [entry["reading"] for entry in _attributes(report)]
-    ethics = wanted.get("ethical_considerations") or ""
-    if fair:
-        ethics += " Differences between groups: " + " | ".join(fair) + "."
+        caveats.append(f"{report['gap']['verdict']}: {report['gap']['text']}")
+    for worst in report["slices"][:1]:
+        where = f"{worst['feature']} {worst['value']}"
+        caveats.append(f"worst group: {where}, {worst['summary']} on {worst['rows']} rows")
+    ethics = [wanted.get("ethical_considerations") or ""]
+    ethics += [f"differences by {entry['attribute']}: {entry['reading']}" for entry in _attributes(report)]
     return filled(
         {
-            "ethical_considerations": ethics.strip()
-            or "No attribute is declared to be looked at for fairness.",
-            "caveats_and_recommendations": " ".join(caveats) or "None beyond the limitations of the data.",
+            "ethical_considerations": sentences(*ethics)
+            or "No attribute is declared for a look at fairness.",
+            "caveats_and_recommendations": sentences(*caveats) or "None beyond the limitations of the data.",
         }
     ) | {
         "custom_details": {

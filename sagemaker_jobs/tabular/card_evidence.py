@@ -13,6 +13,7 @@ from tabular.card_parts import (
     group,
     line,
     metric,
+    sentences,
     short,
     span,
     text,
@@ -25,35 +26,20 @@ def holdout(
     contract: ModelContract, report: Mapping[str, Any], curves: Mapping[str, Sequence[tuple[float, float]]]
 ) -> dict[str, Any]:
     rows, windows = report["rows"], report["windows"]
-    gains = report["paired"]
-    named = (("champion", gains["champion"]), ("rule baseline", gains["rule"]))
-    seen = (
+    # The first champion is the rule baseline: it is not told twice.
+    others = ["rule"] if report["champion"]["kind"] == "rule" else ["champion", "rule"]
+    seen = sentences(
         f"{rows['holdout']} labelled rows of {rows['days']} days, [{windows['validation_end']}, "
-        f"{windows['holdout_end']}), which no training and no choice has seen. Intervals: "
-        f"{contract.gate['confidence']:.0%}, days are drawn."
+        f"{windows['holdout_end']}), which no training and no choice has seen",
+        f"intervals are of {contract.gate['confidence']:.0%}, by drawing days",
+        report["gap"]["text"],
     )
     groups = [
         group("quality", [with_interval(*item) for item in report["candidate"]["metrics"].items()]),
         group(
             "gains",
-            [
-                metric(
-                    f"{report['loss'].replace('_', ' ')}: gain over the {name}",
-                    pair["difference"],
-                    f"{span(pair)}; p {short(pair['p'])}; {pair['method']}",
-                )
-                for name, pair in named
-            ]
-            + [
-                metric(
-                    f"{test['name']}: gain over the {name}",
-                    test["difference"],
-                    f"{span(test)}; p {short(test['p'])}, Holm {short(test['p_holm'])}; "
-                    f"{test['method']}; {test['why']}",
-                )
-                for name, tests in report["tests"].items()
-                for test in tests
-            ],
+            [_gain(report, name) for name in others]
+            + [_tested(name, test) for name in others for test in report["tests"][name]],
         ),
         _confusion(report),
         group(
@@ -75,13 +61,25 @@ def holdout(
     ]
     return {
         "name": "hold-out window",
-        "evaluation_observation": text(f"{seen} {report['gap']['text']}.", TEXT),
+        "evaluation_observation": text(seen, TEXT),
         "metadata": {
             name: str(value)
             for name, value in {**windows, **{f"rows_{k}": v for k, v in rows.items()}}.items()
         },
         "metric_groups": _told(groups),
     }
+
+
+def _gain(report: Mapping[str, Any], name: str) -> Any:
+    pair = report["paired"][name]
+    notes = f"{span(pair)}; p {short(pair['p'])}; {pair['method']}"
+    return metric(f"{report['loss'].replace('_', ' ')}: gain over the {name}", pair["difference"], notes)
+
+
+def _tested(name: str, test: Mapping[str, Any]) -> Any:
+    chances = f"p {short(test['p'])}, Holm {short(test['p_holm'])}"
+    notes = f"{span(test)}; {chances}; {test['method']}; {test['why']}"
+    return metric(f"{test['name']}: gain over the {name}", test["difference"], notes)
 
 
 AXES = {
@@ -162,7 +160,7 @@ def fairness(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": text(f"fairness by {entry['attribute']}", GROUP),
         "evaluation_observation": text(
-            f"{entry['reading']}. Left out as too small: {small or 'none'}.", TEXT
+            sentences(entry["reading"], f"left out as too small: {small or 'none'}"), TEXT
         ),
         "metric_groups": _told(
             [
@@ -198,9 +196,10 @@ def candidates(table: Mapping[str, Any]) -> dict[str, Any]:
         chart("size of the archive", ((each["name"], each["bytes"]) for each in entries), "bytes"),
     ]
     lost = "; ".join(f"{entry['name']}: {entry['reason']}" for entry in table["left_out"])
+    told = sentences(table["reason"], f"left out: {lost}" if lost else "")
     return {
         "name": "candidates on the validation window",
-        "evaluation_observation": text(table["reason"] + (f". Left out: {lost}" if lost else "") + ".", TEXT),
+        "evaluation_observation": text(told, TEXT),
         "metric_groups": _told(
             [
                 group("side by side", charts),

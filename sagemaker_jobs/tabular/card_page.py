@@ -19,7 +19,7 @@ h1{font-size:1.7rem}h2{margin-top:2.2rem;border-bottom:2px solid #dbe3ea}h3{marg
 table{border-collapse:collapse;margin:.4rem 0}
 td,th{padding:.2rem .7rem;text-align:left;border-bottom:1px solid #e6ecf1}
 td.n{text-align:right;font-variant-numeric:tabular-nums}.note{color:#5b6b7a;font-size:.87rem}
-.bar{background:#2f6f9f;height:.8rem;border-radius:2px}.track{width:320px}.minus{background:#b4553a}
+.bar{background:#2f6f9f;height:.8rem;border-radius:2px}.track{width:220px}.minus{background:#b4553a}
 .charts{display:flex;flex-wrap:wrap;gap:1.6rem}dt{font-weight:600;margin-top:.5rem}dd{margin:0}
 svg{background:#f7f9fb}th.m{font-weight:400;color:#5b6b7a}td.m{text-align:right}
 </style></head><body>

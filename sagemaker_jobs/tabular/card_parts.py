@@ -86,3 +86,9 @@ def text(value: str, longest: int) -> str:
     """One line, cut with a mark where it is too long."""
     flat = " ".join(value.split())
     return flat if len(flat) <= longest else flat[: longest - 3] + "..."
+
+
+def sentences(*texts: str) -> str:
+    """Texts as sentences: each begins with a capital and ends with one full stop."""
+    kept = [text.strip().rstrip(".") for text in texts if text.strip()]
+    return " ".join(f"{text[0].upper()}{text[1:]}." for text in kept)

@@ -19,7 +19,8 @@ def test_shipped_contract_is_plain_json(name: str) -> None:
     assert json.loads(json.dumps(contract)) == contract
     assert contract["name"] == name
     assert set(contract) == {
-        "format", "name", "version", "time_zone", "lateness_days", "token_epochs", "tables", "features",
+        "format", "name", "version", "description", "domain", "time_zone", "lateness_days", "token_epochs",
+        "tables", "features",
         "model", "monitor", "quality", "partitions",
     }  # fmt: skip
 
