@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sandbox import selftest
+from sandbox.engines import model_cards
 from sandbox.engines.backends import backend
 from sandbox.engines.jobs import announce, refuse
 
@@ -14,6 +15,7 @@ _STATES = ("Approved", "Rejected", "PendingManualApproval")
 def create_model_package(request: dict[str, Any]) -> dict[str, Any]:
     status = request.get("ModelApprovalStatus", "PendingManualApproval")
     _check_status(status)
+    card = model_cards.checked(request["ModelCard"]) if "ModelCard" in request else None
     backends = backend("sagemaker")
     group = request.get("ModelPackageGroupName", "").rpartition("/")[2] or None
     before = dict(backends.model_packages)
@@ -38,6 +40,7 @@ def create_model_package(request: dict[str, Any]) -> dict[str, Any]:
         additional_inference_specifications=request.get("AdditionalInferenceSpecifications"),
     )
     package = backends.model_packages[made]
+    package.card = card
     if group is not None:
         _number(package, group, before)
     _announce(package)
@@ -69,6 +72,7 @@ def update_model_package(request: dict[str, Any]) -> dict[str, Any]:
         "ApprovalDescription",
         "CustomerMetadataProperties",
         "CustomerMetadataPropertiesToRemove",
+        "ModelCard",
     }
     if unknown := sorted(set(request) - known):
         raise refuse(
@@ -78,6 +82,8 @@ def update_model_package(request: dict[str, Any]) -> dict[str, Any]:
     if status := request.get("ModelApprovalStatus"):
         _check_status(status)
         package.set_model_approval_status(status)
+    if "ModelCard" in request:
+        package.card = model_cards.changed(getattr(package, "card", None), request["ModelCard"])
     if "ApprovalDescription" in request:
         package.approval_description = request["ApprovalDescription"]
     properties = {
@@ -90,6 +96,13 @@ def update_model_package(request: dict[str, Any]) -> dict[str, Any]:
     package.modifications_done()
     _announce(package)
     return {"ModelPackageArn": package.arn}
+
+
+def describe_model_package(request: dict[str, Any]) -> dict[str, Any]:
+    package = backend("sagemaker").describe_model_package(request["ModelPackageName"])
+    shown: dict[str, Any] = package.gen_response_object()
+    card = getattr(package, "card", None)
+    return shown | ({"ModelCard": card} if card else {})
 
 
 def delete_model_package(request: dict[str, Any]) -> dict[str, Any]:
@@ -136,6 +149,7 @@ def self_test() -> None:
 
 OPERATIONS = {
     "create_model_package": create_model_package,
+    "describe_model_package": describe_model_package,
     "update_model_package": update_model_package,
     "delete_model_package": delete_model_package,
     "delete_model_package_group": delete_model_package_group,

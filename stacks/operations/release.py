@@ -42,7 +42,7 @@ class ReleaseRequests:
         self.baseline_uri = self._in_run("baseline/")
 
     def package(self) -> dict[str, Any]:
-        """The registry entry: artefact, evaluation, and the statistics that monitoring compares with."""
+        """The registry entry: artefact, evaluation, card, and the statistics that monitoring reads."""
         container = {
             "Image": self._image_uri,
             "ModelDataUrl.$": self.model_data_url,
@@ -68,6 +68,8 @@ class ReleaseRequests:
                     "Constraints": self._json("baseline/constraints.json"),
                 },
             },
+            # Read by people before they trust the model: its approval is theirs, not the loop's.
+            "ModelCard": {"ModelCardContent.$": "$card", "ModelCardStatus": "PendingReview"},
             "CustomerMetadataProperties": {
                 "run_id.$": "$.plan.run_id",
                 "through.$": "$.plan.through",

@@ -2,8 +2,9 @@
 
 A definition is a plain dictionary in the Amazon States Language (JSONPath). The state travels as one
 document: `plan` (what this execution does), `publication`, `training`, `decision`, `package`, `endpoint`,
-`judgement`; a task adds its own part with `into` and leaves the others alone. The one variable,
-`$failed_state`, is set by the catcher that leaves a state: the next one cannot know where it came from.
+`judgement`; a task adds its own part with `into` and leaves the others alone. Two variables stand beside
+it: `$failed_state`, set by the catcher that leaves a state, since the next one cannot know where it came
+from; and `$card`, the model card between gate and registry, too large to travel with every state.
 
 A catcher leaves the error below `$.failure`; the way out keeps what it tells people below `$.fault`, since a
 state of the way out that fails itself overwrites the former.
@@ -93,6 +94,7 @@ def task(
     caught: Mapping[str, str] | None = None,
     failing: str = FAILED,
     attempts: int = 5,
+    assign: Mapping[str, Any] | None = None,
 ) -> States:
     """One call of a service, for example `task("Train", "sagemaker:createTrainingJob.sync", ...)`.
 
@@ -100,6 +102,7 @@ def task(
     seconds  how long the task may take, a waiting task (.sync) with its job
     caught   error -> state, for errors that are an answer and not a failure
     failing  where everything else goes
+    assign   variables; a path reads the whole answer, before `keep`
     """
     service = resource.split(":")[1] if resource.startswith("aws-sdk:") else resource.split(":")[0]
     state: State = {
@@ -117,6 +120,8 @@ def task(
     }
     if keep is not None:
         state["ResultSelector"] = dict(keep)
+    if assign is not None:
+        state["Assign"] = dict(assign)
     return {name: state}
 
 
@@ -130,6 +135,7 @@ def call(
     into: str | None = None,
     failing: str = FAILED,
     seconds: int = 900,
+    assign: Mapping[str, Any] | None = None,
 ) -> States:
     """A function; `keep` selects below `$.Payload`."""
     return task(
@@ -141,6 +147,7 @@ def call(
         keep=keep,
         into=into,
         failing=failing,
+        assign=assign,
     )
 
 

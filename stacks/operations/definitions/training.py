@@ -45,6 +45,7 @@ def training(
             then="MayChallenge",
             keep={"promote.$": "$.Payload.promote", "reason.$": "$.Payload.reason"},
             into="$.decision",
+            assign={"card.$": "$.Payload.card"},
         ),
         **choose("MayChallenge", (is_true("$.decision.promote"), promoted), otherwise=refused),
     }
