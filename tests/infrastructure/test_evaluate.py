@@ -41,6 +41,9 @@ def test_a_registered_model_carries_its_evaluation_and_waits_for_approval(retrai
     metrics = request["ModelMetrics"]
     assert "evaluation/evaluation.json" in metrics["ModelQuality"]["Statistics"]["S3Uri.$"]
     assert "baseline/constraints.json" in metrics["ModelDataQuality"]["Constraints"]["S3Uri.$"]
+    # The gate's answer holds the card; it stands in a variable, since a state may carry 256 KiB at most.
+    assert tasks(retrain)["Gate"]["Assign"] == {"card.$": "$.Payload.card"}
+    assert request["ModelCard"] == {"ModelCardContent.$": "$card", "ModelCardStatus": "PendingReview"}
     assert tasks(retrain)["Approve"]["Parameters"]["ModelApprovalStatus"] == "Approved"
     assert tasks(retrain)["Reject"]["Parameters"]["ModelApprovalStatus"] == "Rejected"
 

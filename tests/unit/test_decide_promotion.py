@@ -1,10 +1,11 @@
 """The gate: a candidate challenges only when it beats champion and rule beyond chance."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from decide_promotion import handler
+from decide_promotion import card, handler
 from decide_promotion.gate import decide
 
 from tests.any_account import any_account, any_plan
@@ -82,6 +83,18 @@ def with_pairs(champion: dict[str, Any], rule: dict[str, Any]) -> dict[str, Any]
             id="overfitted",
         ),
         pytest.param(
+            evaluation(gap={"train_loss": 0.1, "validation_loss": 0.25, "maximum_ratio": 2.0}),
+            False,
+            "more than 2 times as high",
+            id="wider than the contract allows",
+        ),
+        pytest.param(
+            evaluation(gap={"train_loss": 0.1, "validation_loss": 0.5, "maximum_ratio": 6.0}),
+            True,
+            "lower than that of the champion",
+            id="as wide as the contract allows",
+        ),
+        pytest.param(
             evaluation(champion={"kind": "xgboost", "overlaps_holdout": True}),
             True,
             "fitted to a part of the hold-out window",
@@ -106,13 +119,63 @@ def test_the_rule_as_champion_is_compared_once() -> None:
     assert [check.name for check in decision.checks] == ["rows", "gap", "rule"]
 
 
+def any_card(run_id: str = any_plan()["run_id"]) -> dict[str, Any]:
+    """The parts of a card that the gate adds to."""
+    return {
+        "model_overview": {"model_creator": "us"},
+        "training_details": {"training_observations": "è", "training_job_details": {}},
+        "evaluation_details": [{"name": "hold-out window"}],
+        "additional_information": {"custom_details": {"run_id": run_id}},
+    }
+
+
 def test_writes_the_decision_beside_the_evaluation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = any_plan()
     with any_account(any_contract(), tmp_path, monkeypatch) as account:
         account.put("MODELS", f"runs/{plan['run_id']}/evaluation/evaluation.json", evaluation())
+        account.put("MODELS", f"runs/{plan['run_id']}/evaluation/model_card.json", any_card())
         answer = handler.handler({"plan": plan}, None)
         assert answer["promote"] is True
-        assert account.model_object(f"runs/{plan['run_id']}/decision.json") == answer
+        content = account.model_object(f"runs/{plan['run_id']}/decision.json")
+        assert content == {name: value for name, value in answer.items() if name != "card"}
+
+
+def test_the_card_of_a_promoted_candidate_tells_where_its_model_lies_and_why_it_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = any_plan()
+    with any_account(any_contract(), tmp_path, monkeypatch) as account:
+        account.put("MODELS", f"runs/{plan['run_id']}/evaluation/evaluation.json", evaluation())
+        account.put("MODELS", f"runs/{plan['run_id']}/evaluation/model_card.json", any_card())
+        answer = handler.handler({"plan": plan}, None)
+        found = json.loads(answer["card"])
+        assert found == account.model_object(f"runs/{plan['run_id']}/model_card.json")
+    [model] = found["model_overview"]["model_artifact"]
+    assert model.startswith("s3://") and model.endswith(f"/runs/{plan['run_id']}/model/model.tar.gz")
+    [data] = found["training_details"]["training_job_details"]["training_datasets"]
+    assert data.endswith("/features/")
+    assert found["evaluation_details"][0]["datasets"] == [data]
+    assert found["additional_information"]["custom_details"]["gate"] == answer["reason"]
+    assert "\n" not in answer["card"] and answer["card"].isascii(), "the registry's pattern is one line"
+
+
+def test_a_refused_candidate_has_no_card_to_register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = any_plan()
+    with any_account(any_contract(), tmp_path, monkeypatch) as account:
+        content = evaluation(rows={"holdout": 10})
+        account.put("MODELS", f"runs/{plan['run_id']}/evaluation/evaluation.json", content)
+        answer = handler.handler({"plan": plan}, None)
+    assert (answer["promote"], answer["card"]) == (False, "")
+
+
+def test_the_card_of_another_run_is_refused() -> None:
+    with pytest.raises(card.CardError, match="the model card below runs/r2/ is of run r1"):
+        card.completed(any_card("r1"), model="m", data="d", run_id="r2", reason="")
+
+
+def test_a_card_that_the_registry_would_not_take_is_refused_with_its_size() -> None:
+    with pytest.raises(card.CardError, match=r"has 100\d+ characters, the registry takes 100000"):
+        card.text({"text": "x" * 100_000})
 
 
 def test_the_evaluation_of_another_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
