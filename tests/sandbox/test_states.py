@@ -13,6 +13,8 @@ from sandbox import clock, work
 from sandbox.account import client
 from sandbox.engines import state_calls, state_jsonata
 from stacks.operations.definitions.endpoint import look_at_alarms
+from stacks.operations.definitions.states import call
+from stacks.operations.definitions.states import task as state_of
 from tests.sandbox.flow_account import (
     ARN,
     account,
@@ -370,6 +372,56 @@ def test_variables_and_jsonata_work_in_a_deployed_definition(role: str) -> None:
     }
     found = run(any_machine("jsonata", states, role, QueryLanguage="JSONata"))
     assert json.loads(found["output"]) == {"text": 'say "hi"!'}
+
+
+GATE = """
+def handler(event, context):
+    content = '{"model_overview":{"model_creator":"us"}}'
+    return {"promote": True, "reason": "better", "card": content}
+"""
+
+
+@pytest.mark.usefixtures("fresh")
+def test_the_models_card_gets_from_the_gate_into_the_registry_beside_the_state(role: str) -> None:
+    """As the definitions write both states; the card must not travel on with the state."""
+    sagemaker = client("sagemaker")
+    sagemaker.create_model_package_group(ModelPackageGroupName="carried")
+    function = any_function("gate", GATE)
+    card = {"ModelCardContent.$": "$card", "ModelCardStatus": "PendingReview"}
+    found = run(
+        any_machine(
+            "carried",
+            {
+                **call(
+                    "Gate",
+                    function,
+                    {},
+                    then="Register",
+                    keep={"promote.$": "$.Payload.promote"},
+                    into="$.decision",
+                    assign={"card.$": "$.Payload.card"},
+                    failing="End",
+                ),
+                **state_of(
+                    "Register",
+                    "aws-sdk:sagemaker:createModelPackage",
+                    {"ModelPackageGroupName": "carried", "ModelCard": card},
+                    then="End",
+                    seconds=30,
+                    keep={"arn.$": "$.ModelPackageArn"},
+                    into="$.package",
+                    failing="End",
+                ),
+                "End": {"Type": "Succeed"},
+            },
+            role,
+        )
+    )
+    output = json.loads(found["output"])
+    assert set(output) == {"decision", "package"}
+    assert output["decision"] == {"promote": True}
+    shown = sagemaker.describe_model_package(ModelPackageName=output["package"]["arn"])["ModelCard"]
+    assert json.loads(shown["ModelCardContent"]) == {"model_overview": {"model_creator": "us"}}
 
 
 @pytest.mark.usefixtures("fresh")
