@@ -89,13 +89,13 @@ def test_a_problem_without_a_loss_of_a_row_is_refused() -> None:
 def test_the_calibration_error_is_that_of_scikit_learns_reliability_curve() -> None:
     random = np.random.default_rng(3)
     score = random.random(2_000)
-    label = (random.random(2_000) < score**2).astype(float)
-    truth, mean = calibration_curve(label, score, n_bins=10, strategy="quantile")
+    truth = 0.5 + 0.4 * (score - 0.5)  # too sure on both sides: errors of both signs
+    label = (random.random(2_000) < truth).astype(float)
+    rates, means = calibration_curve(label, score, n_bins=10, strategy="quantile")
     counts = np.histogram(score, np.quantile(score, np.linspace(0, 1, 11)))[0]
     found = metrics.Measure("binary", label, score)()["calibration_error"]
-    assert found == pytest.approx((counts * np.abs(truth - mean)).sum() / 2_000)
-    sure = metrics.Measure("binary", label, score**2)()["calibration_error"]
-    assert sure < found / 3
+    assert found == pytest.approx((counts * np.abs(rates - means)).sum() / 2_000)
+    assert metrics.Measure("binary", label, truth)()["calibration_error"] < found / 3
 
 
 def test_the_calibration_error_of_several_classes_is_that_of_the_choice() -> None:
