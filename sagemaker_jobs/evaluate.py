@@ -65,7 +65,7 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
             folder=Path(folder) / "candidates",
         )
         champion = models.load(models.unpacked(places.champion, Path(folder) / "champion"))
-        table = candidates.compare(agreed, found, parts.validation)
+        table = candidates.compare(agreed, found, parts.train, parts.validation)
         chosen = next(each for each in found.candidates if each.name == table["chosen"])
         before, winner = finished(agreed, chosen.model, parts.validation)
         rule = models.RuleModel(content=rules.rule_model(agreed.compiled))

@@ -132,9 +132,10 @@ def packed(model: Any) -> bytes:
     return packaging.servable(model.content, bytes(model.booster.save_raw("ubj")), source.files())
 
 
-def compare(contract: ModelContract, found: Found, held: Frame) -> dict[str, Any]:
-    """candidates.json: one line per candidate, which is chosen, and why."""
-    judged = [compared.of(contract, each.model, held, found.candidates[0].model) for each in found.candidates]
+def compare(contract: ModelContract, found: Found, train: Frame, held: Frame) -> dict[str, Any]:
+    """candidates.json: one line per candidate, which is chosen, and why. `held`: validation rows."""
+    yardstick = compared.Yardstick(contract=contract, space=found.candidates[0].model, train=train)
+    judged = [yardstick.of(each.model, held) for each in found.candidates]
     best = int(np.argmin([each.loss.mean() for each in judged]))
     against = [
         comparison.paired(judged[best].loss, each.loss, each.days, contract.gate["confidence"])

@@ -7,6 +7,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.preprocessing import StandardScaler
 from statsmodels.tools import eval_measures
 from tabular import clustering, metrics, multiclass, ranking
+from tabular.frame import Frame
 
 HALVES = np.full((2, 2), 0.5)
 
@@ -175,3 +176,28 @@ def test_a_user_with_nothing_to_find_does_not_count() -> None:
     users = np.array(["a", "a", "b", "b"], dtype=object)
     found = ranking.Measure(users, np.array([1.0, 0.0, 0.0, 0.0]), np.array([0.9, 0.1, 0.5, 0.4]), at=1)()
     assert found == {"recall_at_1": 1.0, "ndcg_at_1": 1.0, "users": 1.0}
+
+
+def ranked_frame(users: list[str | None], items: list[str | None], label: list[float]) -> Frame:
+    columns = {"user": np.array(users, dtype=object), "item": np.array(items, dtype=object)}
+    return Frame(
+        key=np.arange(len(users)).astype(object),
+        date=np.full(len(users), "2024-01-01"),
+        label=np.array(label),
+        columns={**columns, "price": np.ones(len(users))},
+    )
+
+
+def test_lists_hold_all_that_training_knew_for_users_that_it_knew() -> None:
+    train = ranked_frame(["a", "b", "b", None], ["x", "x", "y", "z"], [1.0, 1.0, 2.0, 1.0])
+    later = ranked_frame(
+        ["a", "a", "b", "stranger", "b"], ["y", "moon", "x", "x", "y"], [1.0, 1.0, 3.0, 1.0, 0.0]
+    )
+    found = ranking.pairs(train, later, "user", "item")
+    listed = list(zip(found.user, found.frame.columns["item"], strict=True))
+    grid = [(user, item) for user in "ab" for item in "xyz"]
+    assert listed == [*grid, ("a", "moon")]
+    assert found.relevance.tolist() == [0, 1, 0, 3, 0, 0, 1]
+    assert found.popularity.tolist() == [2, 2, 1, 2, 2, 1, 0]
+    assert found.known.tolist() == [True] * 6 + [False]
+    assert np.isnan(found.frame.columns["price"]).all(), "nothing is known of the occasion"
