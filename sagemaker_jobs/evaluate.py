@@ -21,6 +21,7 @@ from tabular import (
     frame,
     metrics,
     models,
+    recalibrating,
     recalibration,
     rules,
     split,
@@ -65,9 +66,9 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
             folder=Path(folder) / "candidates",
         )
         champion = models.load(models.unpacked(places.champion, Path(folder) / "champion"))
-        table = candidates.compare(agreed, found, parts.validation)
+        table = candidates.compare(agreed, found, parts.train, parts.validation)
         chosen = next(each for each in found.candidates if each.name == table["chosen"])
-        before, winner = finished(agreed, chosen.model, parts.validation)
+        before, winner, told = finished(agreed, chosen.model, parts.validation)
         rule = models.RuleModel(content=rules.rule_model(agreed.compiled))
         report = evaluation.evaluate(
             agreed,
@@ -78,7 +79,9 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
             rule=rule,
             before=before,
             groups=groups,
-        ) | {"chosen": {name: table[name] for name in ("chosen", "reason")}}
+        )
+        report["chosen"] = {name: table[name] for name in ("chosen", "reason")}
+        report["recalibration"] = {**report.get("recalibration", {"method": "none"}), **told}
         named = [("candidate", winner), ("champion", champion), ("rule", rule)]
         scored = [(name, model.scores(parts.holdout)) for name, model in named]
         described = card.build(
@@ -134,17 +137,19 @@ def _only(rows: frame.Frame, agreed: contract.ModelContract) -> frame.Frame:
     return replace(rows, columns={name: rows.columns[name] for name in agreed.kinds})
 
 
-def finished(agreed: contract.ModelContract, model: Any, held: frame.Frame) -> tuple[Any, Any]:
-    """The chosen model without and with its recalibration; its threshold is one of recalibrated scores."""
-    method = agreed.evaluation.get("recalibration", "none")
+def finished(
+    agreed: contract.ModelContract, model: Any, held: frame.Frame
+) -> tuple[Any, Any, dict[str, Any]]:
+    """The model without and with its recalibration, and why. The threshold is of recalibrated scores."""
     content = {**model.content, "recalibration": None}
     bare = replace(model, content=content)
     raw = bare.scores(held)
-    content = {**content, "recalibration": recalibration.fit(agreed.problem, method, held.label, raw)}
+    fitted, told = recalibrating.fit(agreed, held, raw)
+    content = {**content, "recalibration": fitted}
     if agreed.is_binary:
         scores = recalibration.applied(content, raw)
         content["threshold"] = metrics.cost_threshold(held.label, scores, agreed.costs)
-    return bare, replace(model, content=content)
+    return bare, replace(model, content=content), told
 
 
 def _json(content: Any) -> bytes:

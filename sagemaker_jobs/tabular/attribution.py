@@ -20,6 +20,8 @@ SHOWN_FEATURES = 6
 FREQUENT = 50
 EXACT = {"linear": "terms of the linear model, exact", "logistic": "terms of the linear model, exact"}
 TREE_SHAP = "TreeSHAP, exact"
+# Their trees hold shares of a label, not log odds.
+SHARES = ("tree", "forest")
 PERMUTATION = f"permutation, mean of {REPEATS}"
 QUARTERS = ("in the lowest quarter", "below the median", "above the median", "in the highest quarter")
 
@@ -45,6 +47,8 @@ def explain(problem: str, model: Any, rows: Frame, train: Frame) -> dict[str, An
         ]
         kind = str(model.content.get("family") or model.content["kind"])
         unit = "log odds" if problem in metrics.CLASSIFICATION else "label"
+        if kind in SHARES and problem in metrics.CLASSIFICATION:
+            unit = "probability"
         result = {
             "method": EXACT.get(kind, TREE_SHAP),
             "unit": f"mean |contribution| to the score, in units of the {unit}",

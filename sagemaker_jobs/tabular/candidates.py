@@ -29,7 +29,7 @@ LATENCY_ROWS = 200
 WARM_UP = 20
 
 
-class NoCandidateError(ValueError):
+class NoCandidateError(models.ArtefactError):
     """There is nothing to evaluate."""
 
 
@@ -80,16 +80,15 @@ def read(
         for entry in content.get("failed", [])
     ]
     for entry in content["candidates"]:
-        place = several / entry["name"]
+        name, family = entry["name"], entry.get("family")
         try:
-            model, story = _load(contract, windows, run_id, place, preparation, folder / entry["name"])
+            model, story = _load(contract, windows, run_id, several / name, preparation, folder / name)
         except models.ArtefactError as error:
             # The others can still compete; of all being damaged the error below tells.
-            left_out.append({"name": entry["name"], "family": entry["family"], "reason": str(error)})
+            left_out.append({"name": name, "family": family, "reason": str(error)})
             continue
-        found.append(
-            Candidate(name=entry["name"], family=entry["family"], model=model, facts=entry, story=story)
-        )
+        family = str(family or model.content.get("family") or model.content["kind"])
+        found.append(Candidate(name=name, family=family, model=model, facts=entry, story=story))
     if not found:
         why = "; ".join(f"{entry['name']}: {entry['reason']}" for entry in left_out) or "none was trained"
         raise NoCandidateError(f"no candidate can be evaluated, at least one is needed: {why}")
@@ -129,9 +128,10 @@ def packed(model: Any) -> bytes:
     return packaging.servable(model.content, model.predictor.files(), source.files())
 
 
-def compare(contract: ModelContract, found: Found, held: Frame) -> dict[str, Any]:
-    """candidates.json: one line per candidate, which is chosen, and why."""
-    judged = [compared.of(contract, each.model, held, found.candidates[0].model) for each in found.candidates]
+def compare(contract: ModelContract, found: Found, train: Frame, held: Frame) -> dict[str, Any]:
+    """candidates.json: one line per candidate, which is chosen, and why. `held`: validation rows."""
+    yardstick = compared.Yardstick(contract=contract, space=found.candidates[0].model, train=train)
+    judged = [yardstick.of(each.model, held) for each in found.candidates]
     best = int(np.argmin([each.loss.mean() for each in judged]))
     against = [
         comparison.paired(judged[best].loss, each.loss, each.days, contract.gate["confidence"])

@@ -159,7 +159,7 @@ def _additional(
                 "problem": report["problem"],
                 "choice": table["reason"],
                 "bias and variance": report["gap"]["verdict"],
-                "recalibration": (report.get("recalibration") or {"method": "none"})["method"],
+                "recalibration": _recalibration(report),
                 "threshold": "none" if report["threshold"] is None else f"{report['threshold']:.6g}",
             }.items()
         }
@@ -169,3 +169,8 @@ def _additional(
 def _attributes(report: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     found: Sequence[Mapping[str, Any]] = (report.get("fairness") or {}).get("attributes", [])
     return found
+
+
+def _recalibration(report: Mapping[str, Any]) -> str:
+    found = report.get("recalibration") or {"method": "none"}
+    return f"{found['method']} ({found['reason']})" if "reason" in found else found["method"]

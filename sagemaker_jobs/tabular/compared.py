@@ -27,22 +27,38 @@ class Losses:
         return {"value": found.difference, "low": found.low, "high": found.high}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Yardstick:
+    """The same measure for all models that are compared.
+
+    space  the model whose prepared columns clusters are judged in
+    train  training rows: what there is to recommend, and how popular it is
+    """
+
+    contract: ModelContract
+    space: Any
+    train: Frame
+
+    def of(self, model: Any, rows: Frame) -> Losses:
+        if self.contract.problem == "clustering":
+            chosen = rows.take(clustering.sampled(len(rows)))
+            matrix = self.space.preparation.matrix(chosen)
+            return Losses(loss=clustering.row_loss(matrix, model.scores(chosen)), days=chosen.date)
+        if self.contract.problem == "recommendation":
+            measure = self.lists(model, rows)
+            return Losses(loss=1 - measure.ndcg[measure.has], days=None)
+        loss = metrics.row_loss(self.contract.problem, rows.label, model.scores(rows))
+        return Losses(loss=loss, days=rows.date)
+
+    def lists(self, model: Any, rows: Frame) -> ranking.Measure:
+        """What the model puts on top of each user's list, against what the user took."""
+        asked = self.contract.compiled["model"]["recommendation"]
+        pairs = ranking.pairs(self.train, rows, asked["user"], asked["item"])
+        score = pairs.popularity if model.content["kind"] == "rule" else model.scores(pairs.frame)
+        return ranking.Measure(
+            pairs.user, pairs.relevance, np.where(pairs.known, score, -np.inf), int(asked.get("at", 10))
+        )
+
+
 def name(problem: str) -> str:
     return OTHERS.get(problem) or metrics.loss_name(problem)
-
-
-def of(contract: ModelContract, model: Any, rows: Frame, space: Any) -> Losses:
-    """
-    space  the model whose prepared columns clusters are judged in: the same ones for all that are compared
-    """
-    if contract.problem == "clustering":
-        chosen = rows.take(clustering.sampled(len(rows)))
-        matrix = space.preparation.matrix(chosen)
-        return Losses(loss=clustering.row_loss(matrix, model.scores(chosen)), days=chosen.date)
-    if contract.problem == "recommendation":
-        asked = contract.compiled["model"]["recommendation"]
-        measure = ranking.Measure(
-            rows.columns[asked["user"]], rows.label, model.scores(rows), int(asked.get("at", 10))
-        )
-        return Losses(loss=1 - measure.ndcg[measure.has], days=None)
-    return Losses(loss=metrics.row_loss(contract.problem, rows.label, model.scores(rows)), days=rows.date)

@@ -21,7 +21,6 @@ from tabular import (
     models,
     multiclass,
     paired_tests,
-    ranking,
     slices,
 )
 from tabular.contract import ModelContract
@@ -37,13 +36,17 @@ class EvaluationError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Scored:
-    """A model with its scores on the hold-out rows, and its losses there."""
+    """A model with its scores on the hold-out rows, and its losses there.
+
+    groups  what is drawn for intervals: the days of the rows; of recommendations the users
+    """
 
     model: models.Model
     score: np.ndarray
     losses: compared.Losses
     threshold: float | None
     measure: Callable[[np.ndarray], metrics.Metrics] | None
+    groups: np.ndarray
 
 
 def evaluate(
@@ -66,8 +69,9 @@ def evaluate(
     _check(contract, rows)
     naive = rule.scores(rows) if contract.problem == "forecasting" else None
     scale = _naive_scale(rule, parts.train) if contract.problem == "forecasting" else None
+    yardstick = compared.Yardstick(contract=contract, space=candidate, train=parts.train)
     ours, theirs, simple = (
-        _score(contract, model, rows, candidate, naive, scale) for model in (candidate, champion, rule)
+        _score(yardstick, model, rows, naive, scale) for model in (candidate, champion, rule)
     )
     confidence = contract.gate["confidence"]
     report: dict[str, Any] = {
@@ -83,9 +87,9 @@ def evaluate(
             "holdout": len(rows),
             "days": len(np.unique(rows.date)),
         },
-        "candidate": _described(ours, rows),
-        "champion": _described(theirs, rows) | _overlap(theirs.model.content, windows),
-        "rule": _described(simple, rows),
+        "candidate": _described(ours),
+        "champion": _described(theirs) | _overlap(theirs.model.content, windows),
+        "rule": _described(simple),
         "paired": {
             name: comparison.paired(
                 ours.losses.loss, other.losses.loss, ours.losses.days, confidence
@@ -105,14 +109,13 @@ def evaluate(
         "gap": generalisation.gap(contract, candidate, rule, parts),
     }
     if contract.problem not in BY_ROW:
-        matrix = candidate.preparation.matrix(rows) if hasattr(candidate, "preparation") else None
-        named = clustering.metrics(matrix, ours.score) if matrix is not None else {}
-        return report | {"clusters": named, "slices": [], "importance": [], "calibration": []}
+        named = {}
+        if contract.problem == "clustering":
+            named = {"clusters": clustering.metrics(candidate.preparation.matrix(rows), ours.score)}
+        return report | named | {"slices": [], "importance": [], "calibration": []}
     explained = attribution.explain(contract.problem, candidate, rows, parts.train)
     report |= {
-        "slices": slices.worst(contract, rows, ours.score, ours.losses.loss, theirs.losses.loss)
-        if contract.problem != "recommendation"
-        else [],
+        "slices": slices.worst(contract, rows, ours.score, ours.losses.loss, theirs.losses.loss),
         "importance": explained["global"],
         "attributions": explained,
         "calibration": _reliability(rows, ours.score),
@@ -140,22 +143,22 @@ def _check(contract: ModelContract, rows: Frame) -> None:
 
 
 def _score(
-    contract: ModelContract,
+    yardstick: compared.Yardstick,
     model: models.Model,
     rows: Frame,
-    space: models.Model,
     naive: np.ndarray | None,
     scale: float | None,
 ) -> Scored:
     values = model.scores(rows)
     threshold = model.content.get("threshold")
-    return Scored(
-        model=model,
-        score=values,
-        losses=compared.of(contract, model, rows, space),
-        threshold=threshold,
-        measure=measure(contract, rows, values, threshold, naive, scale),
-    )
+    losses = yardstick.of(model, rows)
+    if yardstick.contract.problem == "recommendation":
+        lists = yardstick.lists(model, rows)
+        found, groups = lists, lists.user
+    else:
+        found = measure(yardstick.contract, rows, values, threshold, naive, scale)
+        groups = rows.date
+    return Scored(model=model, score=values, losses=losses, threshold=threshold, measure=found, groups=groups)
 
 
 def measure(
@@ -165,11 +168,11 @@ def measure(
     threshold: float | None,
     naive: np.ndarray | None = None,
     scale: float | None = None,
-) -> Callable[[np.ndarray], metrics.Metrics] | None:
-    """Row weights to metrics; None for clusters, which have no right answer to compare with."""
+) -> metrics.Measure | None:
+    """Row weights to metrics; None for what has no label to compare a row's score with."""
     if contract.problem not in BY_ROW:
         return None
-    found = metrics.Measure(
+    return metrics.Measure(
         contract.problem,
         rows.label,
         score,
@@ -178,11 +181,6 @@ def measure(
         naive=naive,
         scale=scale,
     )
-    if contract.problem != "recommendation":
-        return found
-    asked = contract.compiled["model"]["recommendation"]
-    listed = ranking.Measure(rows.columns[asked["user"]], rows.label, score, int(asked.get("at", 10)))
-    return lambda weight: {**found(weight), **listed(weight)}
 
 
 def baseline(contract: ModelContract, parts: Split, candidate: models.Model) -> dict[str, Any]:
@@ -270,7 +268,7 @@ def _one_against_rest(
     ]
 
 
-def _described(scored: Scored, rows: Frame) -> dict[str, Any]:
+def _described(scored: Scored) -> dict[str, Any]:
     content = scored.model.content
     return {
         "kind": content["kind"],
@@ -279,7 +277,7 @@ def _described(scored: Scored, rows: Frame) -> dict[str, Any]:
         "run_id": content.get("run_id"),
         "threshold": scored.threshold,
         "loss": float(scored.losses.loss.mean()),
-        "metrics": metrics.intervals(scored.measure, rows.date) if scored.measure else {},
+        "metrics": metrics.intervals(scored.measure, scored.groups) if scored.measure else {},
     }
 
 

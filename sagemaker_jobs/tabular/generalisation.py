@@ -26,13 +26,11 @@ def gap(contract: ModelContract, candidate: Any, rule: Any, parts: Split) -> dic
     explained  share of the rule's training loss that the candidate removes
     kept       share of that improvement that holds on validation rows; None without an improvement
     """
+    yardstick = compared.Yardstick(contract=contract, space=candidate, train=parts.train)
     step = max(1, len(parts.train) // ROWS)
     train = parts.train.take(np.arange(0, len(parts.train), step))
     ours, rules = (
-        [
-            float(compared.of(contract, model, rows, candidate).loss.mean())
-            for rows in (train, parts.validation)
-        ]
+        [float(yardstick.of(model, rows).loss.mean()) for rows in (train, parts.validation)]
         for model in (candidate, rule)
     )
     improvement, held = rules[0] - ours[0], rules[1] - ours[1]

@@ -25,7 +25,6 @@ HEADLINE = {
     "multiclass": ("roc_auc", False),
     "regression": ("rmse", True),
     "forecasting": ("rmse", True),
-    "recommendation": ("rmse", True),
 }
 
 

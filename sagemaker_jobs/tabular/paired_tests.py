@@ -39,7 +39,7 @@ def of(contract: ModelContract, rows: Frame, ours: Judged, other: Judged) -> lis
     if problem in metrics.CLASSIFICATION:
         right = [_right(rows.label, each) for each in (ours, other)]
         found.append(("mcnemar", comparison.mcnemar(right[0], right[1], rows.date, confidence)))
-    if problem != "binary" and ours.measure is not None and other.measure is not None:
+    if problem in metrics.HEADLINE and problem != "binary" and ours.measure and other.measure:
         name, lower = metrics.HEADLINE[problem]
         found.append(
             (

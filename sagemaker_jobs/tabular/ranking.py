@@ -1,9 +1,73 @@
-"""How good a list of recommendations is: of what a user liked, how much stands at the top of their list.
+"""How good a list of recommendations is: of what a user took, how much stands at the top of their list.
 
-Ranked are the rows of each user in the hold-out window, not the whole catalogue.
+Ranked is everything that training knew of, for every user that it knew; the rule's list is the popular one.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from tabular.frame import Frame
+
+# Pairs of users and items that are scored at most: evenly chosen users stand for the others.
+MOST_PAIRS = 2_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Every user with every item; and what a user took that training did not know, which no list can hold.
+
+    known       (pairs,): whether the item was known in training
+    popularity  (pairs,): how much of the item was taken in training, by all
+    """
+
+    frame: Frame
+    user: np.ndarray
+    relevance: np.ndarray
+    popularity: np.ndarray
+    known: np.ndarray
+
+
+def pairs(train: Frame, rows: Frame, user: str, item: str) -> Pairs:
+    """Users of `rows` that training knew, with the items of training; relevance is the sum of the label."""
+    told = dict.fromkeys(value for value in train.columns[user].tolist() if value is not None)
+    taken: dict[tuple[str, str], float] = {}
+    for one, what, label in zip(
+        rows.columns[user].tolist(), rows.columns[item].tolist(), rows.label.tolist(), strict=True
+    ):
+        if one in told and what is not None and label > 0:
+            taken[one, what] = taken.get((one, what), 0.0) + label
+    popular: dict[str, float] = {}
+    for what, label in zip(train.columns[item].tolist(), train.label.tolist(), strict=True):
+        if what is not None:
+            popular[what] = popular.get(what, 0.0) + max(label, 0.0)
+    items = sorted(popular)
+    users = sorted({one for one, _ in taken})
+    most = max(1, MOST_PAIRS // max(len(items), 1))
+    if len(users) > most:
+        users = [users[place] for place in np.linspace(0, len(users) - 1, most).astype(int)]
+    asked = set(users)
+    listed = [(one, what) for one in users for what in items]
+    listed += sorted((one, what) for one, what in taken if what not in popular and one in asked)
+    columns = {
+        user: np.array([one for one, _ in listed], dtype=object),
+        item: np.array([what for _, what in listed], dtype=object),
+    }
+    # Whatever else a model reads is missing: a list is made before anything is known of the occasion.
+    for name, values in rows.columns.items():
+        if name not in columns:
+            columns[name] = np.full(len(listed), None if values.dtype == object else np.nan, values.dtype)
+    unknown = np.full(len(listed), None, dtype=object)
+    frame = Frame(
+        key=unknown, date=np.full(len(listed), ""), label=np.full(len(listed), np.nan), columns=columns
+    )
+    return Pairs(
+        frame=frame,
+        user=columns[user],
+        relevance=np.array([taken.get(pair, 0.0) for pair in listed]),
+        popularity=np.array([popular.get(what, 0.0) for _, what in listed]),
+        known=np.array([what in popular for _, what in listed], dtype=bool),
+    )
 
 
 class Measure:
@@ -14,7 +78,7 @@ class Measure:
 
     def __init__(self, user: np.ndarray, relevance: np.ndarray, score: np.ndarray, at: int = 10) -> None:
         _, codes = np.unique(user, return_inverse=True)
-        self.at, self.codes = at, codes
+        self.at, self.codes, self.user = at, codes, user
         users = int(codes.max()) + 1 if len(codes) else 0
         gain = np.maximum(relevance, 0.0)
         place, ideal = _places(codes, score), _places(codes, gain)

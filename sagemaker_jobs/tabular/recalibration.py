@@ -62,8 +62,9 @@ def applied(content: Mapping[str, Any], score: Any) -> Any:
 def _fitted(method: str, label: np.ndarray, score: np.ndarray) -> dict[str, Any]:
     values = np.unique(label)
     if len(values) < 2:
+        found = f"every label of the validation window is {values[0]:g}" if len(values) else "there is no row"
         raise RecalibrationError(
-            f"every label of the validation window is {values[0]:g}: recalibration {method} needs both, "
+            f"{found}: recalibration {method} needs both, "
             "widen the validation window or write recalibration: none"
         )
     return _platt(label, score) if method == "platt" else _isotonic(label, score)

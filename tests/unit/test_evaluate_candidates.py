@@ -382,6 +382,7 @@ def test_one_candidate_is_taken_as_it_always_was(
     (places.candidate / "model.tar.gz").write_bytes(trained[1]["boosted"])
     report = evaluate.run(agreed(any_contract()), PLAN, places)
     assert "is the only candidate" in report["chosen"]["reason"]
-    assert report["recalibration"] == {"method": "none"}
+    assert report["recalibration"]["method"] == "none"
+    assert report["recalibration"]["reason"] == "the contract asks for none"
     line = read_json(places.output / "evaluation/candidates.json")["candidates"][0]
     assert (line["usd"], line["name"]) == (None, "boosted")

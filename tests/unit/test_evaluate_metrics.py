@@ -7,6 +7,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.preprocessing import StandardScaler
 from statsmodels.tools import eval_measures
 from tabular import clustering, metrics, multiclass, ranking
+from tabular.frame import Frame
 
 HALVES = np.full((2, 2), 0.5)
 
@@ -89,13 +90,13 @@ def test_a_problem_without_a_loss_of_a_row_is_refused() -> None:
 def test_the_calibration_error_is_that_of_scikit_learns_reliability_curve() -> None:
     random = np.random.default_rng(3)
     score = random.random(2_000)
-    label = (random.random(2_000) < score**2).astype(float)
-    truth, mean = calibration_curve(label, score, n_bins=10, strategy="quantile")
+    truth = 0.5 + 0.4 * (score - 0.5)  # too sure on both sides: errors of both signs
+    label = (random.random(2_000) < truth).astype(float)
+    rates, means = calibration_curve(label, score, n_bins=10, strategy="quantile")
     counts = np.histogram(score, np.quantile(score, np.linspace(0, 1, 11)))[0]
     found = metrics.Measure("binary", label, score)()["calibration_error"]
-    assert found == pytest.approx((counts * np.abs(truth - mean)).sum() / 2_000)
-    sure = metrics.Measure("binary", label, score**2)()["calibration_error"]
-    assert sure < found / 3
+    assert found == pytest.approx((counts * np.abs(rates - means)).sum() / 2_000)
+    assert metrics.Measure("binary", label, truth)()["calibration_error"] < found / 3
 
 
 def test_the_calibration_error_of_several_classes_is_that_of_the_choice() -> None:
@@ -175,3 +176,28 @@ def test_a_user_with_nothing_to_find_does_not_count() -> None:
     users = np.array(["a", "a", "b", "b"], dtype=object)
     found = ranking.Measure(users, np.array([1.0, 0.0, 0.0, 0.0]), np.array([0.9, 0.1, 0.5, 0.4]), at=1)()
     assert found == {"recall_at_1": 1.0, "ndcg_at_1": 1.0, "users": 1.0}
+
+
+def ranked_frame(users: list[str | None], items: list[str | None], label: list[float]) -> Frame:
+    columns = {"user": np.array(users, dtype=object), "item": np.array(items, dtype=object)}
+    return Frame(
+        key=np.arange(len(users)).astype(object),
+        date=np.full(len(users), "2024-01-01"),
+        label=np.array(label),
+        columns={**columns, "price": np.ones(len(users))},
+    )
+
+
+def test_lists_hold_all_that_training_knew_for_users_that_it_knew() -> None:
+    train = ranked_frame(["a", "b", "b", None], ["x", "x", "y", "z"], [1.0, 1.0, 2.0, 1.0])
+    later = ranked_frame(
+        ["a", "a", "b", "stranger", "b"], ["y", "moon", "x", "x", "y"], [1.0, 1.0, 3.0, 1.0, 0.0]
+    )
+    found = ranking.pairs(train, later, "user", "item")
+    listed = list(zip(found.user, found.frame.columns["item"], strict=True))
+    grid = [(user, item) for user in "ab" for item in "xyz"]
+    assert listed == [*grid, ("a", "moon")]
+    assert found.relevance.tolist() == [0, 1, 0, 3, 0, 0, 1]
+    assert found.popularity.tolist() == [2, 2, 1, 2, 2, 1, 0]
+    assert found.known.tolist() == [True] * 6 + [False]
+    assert np.isnan(found.frame.columns["price"]).all(), "nothing is known of the occasion"

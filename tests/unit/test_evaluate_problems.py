@@ -174,23 +174,34 @@ def test_clusters_meet_the_same_gate_by_their_silhouettes() -> None:
     assert report["paired"]["rule"]["difference"] == pytest.approx(report["clusters"]["silhouette"], abs=1e-6)
 
 
-def test_recommendations_are_compared_user_by_user() -> None:
+def test_recommendations_are_compared_user_by_user_over_all_that_can_be_recommended() -> None:
+    """Users are the towns, items the sites; every town takes W in the end, whatever was popular before."""
     parts = split.split(any_frame("binary"), AT)
-    contract = contract_of("recommendation", recommendation={"user": "town", "item": "site", "at": 5})
+    for rows in (parts.train, parts.validation, parts.holdout):
+        rows.label[:] = 1.0
+    parts.train.columns["site"][:] = np.array(["N", "S", "S", "W"] * 375, dtype=object)
+    parts.holdout.columns["site"][:] = np.array(["W"] * 699 + ["new"], dtype=object)
+    contract = contract_of("recommendation", recommendation={"user": "town", "item": "site", "at": 2})
     report = evaluation.evaluate(
         contract,
         AT,
         parts,
-        candidate=formula(lambda frame: known(frame.columns["size"])),
-        champion=formula(lambda frame: -known(frame.columns["size"])),
-        rule=formula(lambda frame: np.full(len(frame), 0.5), "rule"),
+        candidate=formula(lambda frame: (frame.columns["site"] == "W").astype(float)),
+        champion=formula(lambda frame: (frame.columns["site"] != "W").astype(float)),
+        rule=formula(lambda frame: np.zeros(len(frame)), "rule"),
     )
     assert json.loads(json.dumps(report, allow_nan=False)) == report
-    found = report["candidate"]["metrics"]
-    assert found["ndcg_at_5"]["value"] > 0.8 > found["ndcg_at_5"]["low"] - 0.2
-    assert report["paired"]["champion"]["groups"] == 12, "the towns are the users"
-    assert report["paired"]["champion"]["low"] > 0
     assert report["loss"] == "one_minus_ndcg"
+    users = set(parts.holdout.columns["town"].tolist())
+    assert report["paired"]["champion"]["groups"] == len(users) == 12
+    # W stands first with us; with the champion and on the popular list (S, N, W) it is the last.
+    found = report["candidate"]["metrics"]
+    assert 1 - 1 / 12 < found["ndcg_at_2"]["value"] < 1, "one town took what no list can hold"
+    assert found["recall_at_2"]["value"] == pytest.approx((11 + 1 / 2) / 12)
+    assert found["users"]["value"] == 12
+    assert report["champion"]["metrics"]["recall_at_2"]["value"] == 0
+    assert report["rule"]["metrics"]["recall_at_2"]["value"] == 0
+    assert report["paired"]["champion"]["low"] > 0
 
 
 def test_a_holdout_with_one_class_is_refused() -> None:

@@ -10,7 +10,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV, _SigmoidCalibration
 from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
-from tabular import metrics, recalibration
+from tabular import metrics, recalibrating, recalibration
+from tabular.frame import Frame
+
+from tests.any_model import agreed, any_contract
 
 
 def overconfident(size: int = 3_000, seed: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -125,3 +128,57 @@ def test_the_module_needs_no_library_to_serve() -> None:
     text = Path(recalibration.__file__).read_text()
     top = [line for line in text.splitlines() if line.startswith(("import ", "from "))]
     assert not [line for line in top if "scipy" in line or "sklearn" in line]
+
+
+def frame_of(label: np.ndarray, days: int = 14) -> Frame:
+    count = len(label)
+    return Frame(
+        key=np.arange(count).astype(object),
+        date=np.array([f"2024-03-{1 + number % days:02d}" for number in range(count)]),
+        label=label,
+        columns={},
+    )
+
+
+def contract_with(method: str) -> Any:
+    return agreed(any_contract(evaluation={"recalibration": method}))
+
+
+def test_a_map_that_helps_on_days_it_was_not_fitted_on_is_kept() -> None:
+    label, score = overconfident()
+    fitted, told = recalibrating.fit(contract_with("platt"), frame_of(label), score)
+    assert fitted == recalibration.fit("binary", "platt", label, score), "fitted on all rows in the end"
+    assert told["reason"].startswith("kept: a validation loss of")
+
+
+def test_a_map_that_only_learned_its_rows_by_heart_is_left_out() -> None:
+    random = np.random.default_rng(12)
+    score = random.uniform(0.1, 0.9, 60)
+    label = (random.random(60) < score).astype(float)
+    inside = metrics.row_loss(
+        "binary",
+        label,
+        recalibration.applied(kept(recalibration.fit("binary", "isotonic", label, score)), score),
+    )
+    assert inside.mean() < metrics.row_loss("binary", label, score).mean(), "on its own rows it shines"
+    fitted, told = recalibrating.fit(contract_with("isotonic"), frame_of(label), score)
+    assert fitted is None
+    assert told["asked"] == "isotonic"
+    assert told["reason"].startswith("left out: a validation loss of")
+
+
+def test_scores_of_a_day_are_mapped_by_other_days() -> None:
+    label, score = overconfident(600)
+    held = frame_of(label)
+    found = recalibrating.crossfitted("binary", "platt", held, score)
+    even = np.unique(held.date, return_inverse=True)[1] % 2 == 0
+    content = kept(recalibration.fit("binary", "platt", label[~even], score[~even]))
+    assert found[even] == pytest.approx(recalibration.applied(content, score[even]))
+
+
+def test_halves_without_both_classes_cannot_test_the_map() -> None:
+    label = np.array([0.0, 1.0] * 20)
+    score = np.linspace(0.2, 0.8, 40)
+    fitted, told = recalibrating.fit(contract_with("platt"), frame_of(label, days=2), score)
+    assert fitted is not None
+    assert "untested" in told["reason"]
