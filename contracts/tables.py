@@ -81,6 +81,8 @@ def _column(place: str, column: dict[str, Any]) -> dict[str, Any]:
     one_of(f"{place}.logicalType", kind, TYPES, "choose the nearest of these")
     compiled: dict[str, Any] = {"type": kind, "required": bool(column.get("required"))}
     compiled |= _limits(place, kind, column.get("logicalTypeOptions") or {})
+    if column.get("description"):
+        compiled["description"] = str(column["description"])
     if column.get("enum"):
         compiled["enum"] = _enum(place, kind, [entry["value"] for entry in column["enum"]])
     settings = custom(column, place)

@@ -1,4 +1,4 @@
-"""Runs a processing job: `python <this folder or zip> prepare|evaluate|monitor --train_start 2013-01-01 ...`.
+"""Runs a processing job: `python <this folder or zip> prepare|explore|evaluate|monitor --run_id ...`.
 
 Each option may also come as an environment variable of the same name in capitals; an option wins.
 """
@@ -28,7 +28,7 @@ OPTIONS = (
 
 def main(argv: Sequence[str], environment: Mapping[str, str]) -> None:
     parser = argparse.ArgumentParser(prog="sagemaker_jobs", allow_abbrev=False)
-    parser.add_argument("job", choices=("prepare", "evaluate", "monitor"))
+    parser.add_argument("job", choices=("prepare", "explore", "evaluate", "monitor"))
     for name in OPTIONS:
         parser.add_argument(f"--{name}", default=environment.get(name.upper()))
     plan = vars(parser.parse_args(list(argv)))
@@ -50,6 +50,11 @@ def run(plan: Mapping[str, str | None], root: Path) -> None:
 
         prepare.run(agreed, plan, root)
         print(json.dumps({"job": "prepare", "run_id": plan["run_id"]}))
+    elif plan["job"] == "explore":
+        import explore
+
+        report = explore.run(agreed, plan, explore.Places.below(root))
+        print(json.dumps({name: report[name] for name in ("run_id", "rows", "findings")}))
     elif plan["job"] == "evaluate":
         import evaluate
 

@@ -7,6 +7,7 @@ ROOT = Path(__file__).absolute().parent.parent
 SCRIPTS = (
     "__main__.py",
     "evaluate.py",
+    "explore.py",
     "inference.py",
     "monitor.py",
     "offline_build.py",

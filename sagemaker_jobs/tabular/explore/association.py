@@ -1,7 +1,7 @@
 """Does a feature go with the label? A test chosen by the types, an effect size beside it, and why this test.
 
-With many rows every p is small; the effect says whether a finding matters. Rows of one day are not independent,
-so p-values flatter: a reason more to read the effect.
+With many rows every p is small; the effect says whether a finding matters. Rows of one day are not
+independent, so p-values flatter: a reason more to read the effect.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,9 @@ def test(problem: str, kind: str, values: np.ndarray, label: np.ndarray) -> dict
         return _none("the label does not vary")
     found = stats.spearmanr(numbers, label)
     why = "two numbers: ranks see every monotone relation and no outlier sways them"
-    return _entry("Spearman", why, found.statistic, found.pvalue, "Spearman's rho", found.statistic, len(label))
+    return _entry(
+        "Spearman", why, found.statistic, found.pvalue, "Spearman's rho", found.statistic, len(label)
+    )
 
 
 def of_groups(groups: Sequence[np.ndarray]) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def of_groups(groups: Sequence[np.ndarray]) -> dict[str, Any]:
 
 
 def categories(codes: np.ndarray, label: np.ndarray) -> dict[str, Any]:
-    """Categories against classes: chi-square if enough is expected in the cells, else exact or by shuffling."""
+    """Categories against classes: chi-square if the cells expect enough, else exact or by shuffling."""
     table = crosstab(codes, label)
     if min(table.shape) < 2:
         return _none("one category or one class only")

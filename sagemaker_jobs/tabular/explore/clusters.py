@@ -1,7 +1,8 @@
 """Groups of alike rows: k-means with elbow and silhouette, Ward's tree on a few rows, and a map by PCA.
 
-All on one matrix: numbers with the median for what is missing, cut at the 1st and 99th percentile and in standard
-deviations; the most frequent categories as 0 and 1, centred. The label takes no part; it is told per cluster.
+All on one matrix: numbers with the median for what is missing, cut at the 1st and 99th percentile and in
+standard deviations; the most frequent categories as 0 and 1, centred. The label takes no part; it is told per
+cluster.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """How strongly columns go together, each pair by the measure of its types; p-values corrected over all pairs.
 
-Numbers: Pearson and Spearman. Categories: Cramer's V. Number and category: correlation ratio eta, which for two
-categories is the point-biserial correlation. Pairs of text are counted by their words.
+Numbers: Pearson and Spearman. Categories: Cramer's V. Number and category: correlation ratio eta, which for
+two categories is the point-biserial correlation. Texts count by their words.
 """
 
 from collections.abc import Mapping
@@ -97,4 +97,9 @@ def mixed(codes: np.ndarray, values: np.ndarray) -> dict[str, Any] | None:
     between = sum(len(part) * (part.mean() - everything.mean()) ** 2 for part in groups)
     total = ((everything - everything.mean()) ** 2).sum()
     value = np.sqrt(min(between / total, 1.0))
-    return {"measure": "eta", "value": float(value), "p": float(stats.f_oneway(*groups).pvalue), "rows": count}
+    return {
+        "measure": "eta",
+        "value": float(value),
+        "p": float(stats.f_oneway(*groups).pvalue),
+        "rows": count,
+    }

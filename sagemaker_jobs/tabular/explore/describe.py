@@ -89,7 +89,7 @@ def histogram(values: np.ndarray, low: float, high: float) -> dict[str, Any]:
 
 
 def outliers(values: np.ndarray) -> dict[str, Any]:
-    """Shares beyond Tukey's fences (1.5 interquartile ranges) and beyond 3.5 robust z (Iglewicz and Hoaglin)."""
+    """Shares beyond Tukey's fences (1.5 interquartile ranges) and 3.5 robust z (Iglewicz and Hoaglin)."""
     first, third = np.quantile(values, [0.25, 0.75])
     reach = 1.5 * (third - first)
     middle = np.median(values)
@@ -145,7 +145,7 @@ def word_counts(values: np.ndarray) -> np.ndarray:
 
 
 def label(problem: str, rows: Rows, classes: Sequence[str]) -> dict[str, Any] | None:
-    """Balance of the classes, or the distribution of the values, of the training sample; None without labels."""
+    """Balance of the classes, or distribution of the values, of the training sample; None without labels."""
     known = rows.label[~np.isnan(rows.label)]
     if not len(known):
         return None

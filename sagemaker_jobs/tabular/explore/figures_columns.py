@@ -19,14 +19,14 @@ from tabular.explore.canvas import (
 )
 from tabular.explore.report import Look
 
-MOST_PANELS = 24
+HISTOGRAMS, BOXES, CATEGORIES = 20, 12, 9
 MOST_BARS = 8
 MOST_CLASSES = 10
 
 
 def histograms(looked: Look) -> Drawing | None:
     names = [name for name in _ranked(looked, "numeric") if looked.found["columns"][name].get("histogram")]
-    shown = names[:MOST_PANELS]
+    shown = names[:HISTOGRAMS]
     if not shown:
         return None
     made, axes = grid(len(shown), 4, 1.75)
@@ -34,7 +34,9 @@ def histograms(looked: Look) -> Drawing | None:
         told = looked.found["columns"][name]
         edges = np.array(told["histogram"]["edges"])
         heights = [count or 0 for count in told["histogram"]["counts"]]
-        axis.bar(edges[:-1], heights, np.diff(edges), align="edge", color=BLUE, edgecolor="white", linewidth=0.3)
+        axis.bar(
+            edges[:-1], heights, np.diff(edges), align="edge", color=BLUE, edgecolor="white", linewidth=0.3
+        )
         axis.axvline(told["quantiles"]["0.5"], color=ORANGE, linewidth=1.5)
         axis.set_title(short(name, 24), fontsize=9)
         if unit := looked.units.get(name):
@@ -44,7 +46,9 @@ def histograms(looked: Look) -> Drawing | None:
         light(axis)
     for axis in axes[::4]:
         axis.set_ylabel("rows", fontsize=8)
-    note = "Line: median. The lowest and highest 5 values are drawn at the edges; bins of fewer than 5 rows as empty."
+    note = (
+        "Line: median. The 5 lowest and highest values are drawn at the edges, bins of fewer than 5 rows not."
+    )
     return drawing(made, "histograms of the numeric features", _left_out(note, names, shown))
 
 
@@ -54,7 +58,7 @@ def boxes(looked: Look) -> Drawing | None:
     by_class = looked.found.get("boxes")
     columns = looked.found["columns"]
     names = [name for name in _ranked(looked, "numeric") if columns[name].get("quantiles")]
-    shown = names[:MOST_PANELS]
+    shown = names[:BOXES]
     if not shown:
         return None
     labels = [short(str(name), 14) for name in classes[:MOST_CLASSES]] if by_class else [""]
@@ -92,7 +96,7 @@ def boxes(looked: Look) -> Drawing | None:
 def categories(looked: Look) -> Drawing | None:
     found = looked.found
     names = [name for name in _ranked(looked, "categorical") if found["columns"][name]["top"]]
-    shown = names[:MOST_PANELS]
+    shown = names[:CATEGORIES]
     if not shown:
         return None
     means = found.get("label_by_category") or {}
@@ -144,7 +148,9 @@ def terms(looked: Look) -> Drawing | None:
         percent(axis, "x")
         axis.set_xlabel("share of texts that hold the term")
         axis.set_title(short(name))
-    return drawing(made, "the most frequent terms of the text columns", "Terms of fewer than 5 rows are not told.")
+    return drawing(
+        made, "the most frequent terms of the text columns", "Terms of fewer than 5 rows are not told."
+    )
 
 
 def _ranked(looked: Look, kind: str) -> list[str]:
@@ -156,4 +162,4 @@ def _ranked(looked: Look, kind: str) -> list[str]:
 
 def _left_out(note: str, names: list[str], shown: list[str]) -> str:
     more = len(names) - len(shown)
-    return f"{note} {more} features that know less of the label are left out." if more else note
+    return f"{note} Not drawn: {more}, those that know least of the label." if more else note

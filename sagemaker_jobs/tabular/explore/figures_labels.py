@@ -32,7 +32,9 @@ def label(looked: Look) -> Drawing | None:
         entries = told["classes"]
         made = figure(0.9 + 0.28 * len(entries))
         axis = made.subplots()
-        bars(axis, [f"class {entry['class']}" for entry in entries], [entry["share"] or 0 for entry in entries])
+        bars(
+            axis, [f"class {entry['class']}" for entry in entries], [entry["share"] or 0 for entry in entries]
+        )
         for place, entry in enumerate(entries):
             text = f" {entry['share']:.1%}, {entry['rows']:,} rows" if entry["rows"] else " fewer than 5 rows"
             axis.text(entry["share"] or 0, place, text, va="center", fontsize=8.5, color=INK)
@@ -80,8 +82,12 @@ def learning(looked: Look) -> Drawing | None:
         axis.plot(x, y, color=ORANGE, linestyle="--", linewidth=1.5, label="power law, read on")
         if curve["floor"] > 0.001 and 1 - curve["floor"] < skills.max() + 0.3:
             axis.axhline(1 - curve["floor"], color=SOFT, linewidth=1, linestyle=":")
-            axis.text(sizes[0], 1 - curve["floor"], "ceiling of the power law", fontsize=8, color=SOFT, va="bottom")
-    axis.axvline(told["labelled"], color=GREEN, linewidth=1.5, label=f"labels there are: {told['labelled']:,}")
+            axis.text(
+                sizes[0], 1 - curve["floor"], "ceiling of the power law", fontsize=8, color=SOFT, va="bottom"
+            )
+    axis.axvline(
+        told["labelled"], color=GREEN, linewidth=1.5, label=f"labels there are: {told['labelled']:,}"
+    )
     axis.axhline(0, color=INK, linewidth=0.8)
     axis.set_xscale("log")
     ticks = [size for place, size in enumerate(sizes) if (len(sizes) - 1 - place) % 2 == 0]

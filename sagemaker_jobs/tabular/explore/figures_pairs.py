@@ -1,5 +1,8 @@
 """Figures of columns together: correlation, density of the strongest pairs, clusters, dendrogram, PCA map."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 from matplotlib.lines import Line2D
 from scipy.cluster import hierarchy
@@ -33,20 +36,7 @@ def correlation(looked: Look) -> Drawing | None:
     pairs = looked.found["correlation"]
     if not pairs:
         return None
-    names: list[str] = []
-    for pair in pairs:
-        for name in (pair["a"], pair["b"]):
-            if name not in names and len(names) < MOST_COLUMNS:
-                names.append(name)
-    matrix = np.eye(len(names))
-    for pair in pairs:
-        if pair["a"] in names and pair["b"] in names:
-            at, other = names.index(pair["a"]), names.index(pair["b"])
-            matrix[at, other] = matrix[other, at] = pair["value"]
-    if len(names) > 2:
-        distances = np.clip(1 - np.abs(matrix), 0, None)[np.triu_indices(len(names), 1)]
-        order = hierarchy.leaves_list(hierarchy.linkage(distances, method="average"))
-        names, matrix = [names[at] for at in order], matrix[np.ix_(order, order)]
+    names, matrix = _strengths(pairs)
     made = figure(2.0 + 0.27 * len(names))
     axis = made.subplots()
     shown = axis.imshow(matrix, cmap=DIVERGING, vmin=-1, vmax=1)
@@ -57,7 +47,15 @@ def correlation(looked: Look) -> Drawing | None:
         for (row, at), value in np.ndenumerate(matrix):
             if row != at and abs(value) >= 0.1:
                 colour = "white" if abs(value) > 0.65 else INK
-                axis.text(at, row, f"{value:.1f}".replace("0.", "."), ha="center", va="center", fontsize=7, color=colour)
+                axis.text(
+                    at,
+                    row,
+                    f"{value:.1f}".replace("0.", "."),
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                    color=colour,
+                )
     made.colorbar(shown, ax=axis, label="strength of relation", fraction=0.035)
     everyone = len({name for pair in pairs for name in (pair["a"], pair["b"])})
     note = (
@@ -67,6 +65,22 @@ def correlation(looked: Look) -> Drawing | None:
     if everyone > len(names):
         note += f" The {len(names)} of {everyone} columns with the strongest pairs."
     return drawing(made, "strength of relation between columns", note)
+
+
+def _strengths(pairs: Sequence[Mapping[str, Any]]) -> tuple[list[str], np.ndarray]:
+    """Of the columns in the strongest pairs, ordered so that alike ones are neighbours."""
+    every = dict.fromkeys(name for pair in pairs for name in (pair["a"], pair["b"]))
+    names = list(every)[:MOST_COLUMNS]
+    matrix = np.eye(len(names))
+    for pair in pairs:
+        if pair["a"] in names and pair["b"] in names:
+            at, other = names.index(pair["a"]), names.index(pair["b"])
+            matrix[at, other] = matrix[other, at] = pair["value"]
+    if len(names) < 3:
+        return names, matrix
+    distances = np.clip(1 - np.abs(matrix), 0, None)[np.triu_indices(len(names), 1)]
+    order = hierarchy.leaves_list(hierarchy.linkage(distances, method="average"))
+    return [names[at] for at in order], matrix[np.ix_(order, order)]
 
 
 def scatter(looked: Look) -> Drawing | None:
@@ -107,7 +121,9 @@ def clusters(looked: Look) -> Drawing | None:
     left.set_ylabel("inertia (squared distances)")
     left.legend()
     scored = [step for step in steps if step["silhouette"] is not None]
-    middle.plot([step["k"] for step in scored], [step["silhouette"] for step in scored], color=BLUE, marker="o")
+    middle.plot(
+        [step["k"] for step in scored], [step["silhouette"] for step in scored], color=BLUE, marker="o"
+    )
     middle.axvline(told["k"], color=ORANGE, linestyle="--", label=f"chosen: {told['k']}")
     middle.axhline(0.25, color=SOFT, linewidth=1, linestyle=":")
     middle.set_ylim(0, max(0.5, max(step["silhouette"] for step in scored) * 1.15))
@@ -188,7 +204,9 @@ def pca(looked: Look) -> Drawing | None:
         _points(right, points[known], label[known].astype(int), [f"class {name}" for name in classes])
     else:
         low, high = np.nanquantile(label, [0.02, 0.98])
-        shown = right.scatter(*points.T, c=label, s=9, cmap=SEQUENTIAL, alpha=0.75, linewidths=0, vmin=low, vmax=high)
+        shown = right.scatter(
+            *points.T, c=label, s=9, cmap=SEQUENTIAL, alpha=0.75, linewidths=0, vmin=low, vmax=high
+        )
         made.colorbar(shown, ax=right, label="label", fraction=0.05)
     low, high = np.quantile(points, [0.005, 0.995], axis=0)
     reach = 0.06 * (high - low)
@@ -198,7 +216,10 @@ def pca(looked: Look) -> Drawing | None:
         axis.set_xlim(low[0] - reach[0], high[0] + reach[0])
         axis.set_ylim(low[1] - reach[1], high[1] + reach[1])
         axis.tick_params(labelsize=7.5)
-    note = f"Up to {len(points):,} rows of the sample; a point is a mixture of all columns, no value can be read from it."
+    note = (
+        f"Up to {len(points):,} rows of the sample; a point is a mixture of all columns, no value can be "
+        "read from it."
+    )
     return drawing(made, "explained variance, and the rows on their first two components", note)
 
 

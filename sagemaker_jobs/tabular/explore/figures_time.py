@@ -1,8 +1,12 @@
 """Figures over time: rows and label by day, and what is missing by month."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
+from typing import Any
 
+import matplotlib.dates as mdates
 import numpy as np
+from matplotlib.axes import Axes
 
 from tabular.explore.canvas import (
     BLUE,
@@ -19,66 +23,69 @@ from tabular.explore.canvas import (
     percent,
     short,
 )
-from tabular.explore.describe import CLASSES
 from tabular.explore.report import Look
 
-MOST_DAYS = 150
 MOST_COLUMNS = 30
 
 
 def time(looked: Look) -> Drawing | None:
-    """By day; by week when there are too many days to tell apart. A week counts from the first day."""
+    """By day, or by as many days as rows are told apart in."""
     found = looked.found
-    step = 1 if len(found["days"]) <= MOST_DAYS else 7
-    days = found["days"]
-    parts = [days[at : at + step] for at in range(0, len(days), step)]
-    start = [date.fromisoformat(part[0]["day"]) for part in parts]
-    rows = np.array([sum(day["rows"] for day in part) for part in parts], dtype=float)
+    step, entries = found["time"]["days"], found["time"]["periods"]
+    start = [date.fromisoformat(entry["start"]) for entry in entries]
+    # A mean, since the last period may have fewer days.
+    rows = np.array([entry["rows"] / entry["days"] for entry in entries])
     problem = found["contract"]["problem"]
     told = found["label"] is not None and problem != "multiclass"
     made = figure(4.6 if told else 2.6)
     axes = made.subplots(2 if told else 1, 1, sharex=True, squeeze=False).ravel()
-    word = "day" if step == 1 else "week"
+    word = {1: "day", 7: "week"}.get(step, f"{step} days")
     axes[0].bar(start, rows, width=timedelta(days=step * 0.9), color=BLUE, align="edge")
-    axes[0].set_ylabel(f"rows a {word}")
-    axes[0].set_title(f"Rows by {word}")
+    axes[0].set_ylabel("rows a day")
+    axes[0].set_title("Rows by day" if step == 1 else f"Rows a day, by {word}")
+    # Room for the windows' names above the bars.
+    axes[0].set_ylim(0, max(rows.max(), 1) * 1.3)
     counts(axes[0])
     if told:
-        known = [[day for day in part if day["label_mean"] is not None] for part in parts]
-        number = np.array([sum(day["labelled"] for day in part) for part in known], dtype=float)
-        total = np.array([sum(day["labelled"] * day["label_mean"] for day in part) for part in known])
-        mean = np.divide(total, number, out=np.full(len(parts), np.nan), where=number > 0)
-        axes[1].plot(start, mean, color=ORANGE, linewidth=1.6, marker="o", markersize=2.5)
-        if problem == "binary":
-            error = 1.96 * np.sqrt(mean * (1 - mean) / np.maximum(number, 1))
-            low, high = np.maximum(mean - error, 0), np.minimum(mean + error, 1)
-            axes[1].fill_between(start, low, high, color=ORANGE, alpha=0.25, linewidth=0)
-            percent(axes[1])
-        axes[1].set_ylabel("share of class 1" if problem == "binary" else "mean label")
+        _label(axes[1], start, found)
         axes[1].set_title(f"Label by {word}; that of the hold-out is not looked at")
     for axis in axes:
         light(axis)
         for at, count in zip(start, rows, strict=True):
             if not count:
                 axis.axvspan(at, at + timedelta(days=step), color="#f3d9cf", linewidth=0)
-    for name, part in found["windows"].items():
+    for place, (name, part) in enumerate(found["windows"].items()):
         begin = date.fromisoformat(part["start"])
         if name != "train":
             for axis in axes:
                 axis.axvline(begin, color=INK, linewidth=0.9, linestyle="--")
         axes[0].annotate(
             {"holdout": "hold-out"}.get(name, name), (begin, 1), xycoords=("data", "axes fraction"),
-            xytext=(3, -3), textcoords="offset points", va="top", fontsize=8, color=INK,
+            xytext=(3, -3 - 11 * (place == 2)), textcoords="offset points", va="top", fontsize=8, color=INK,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1},
         )  # fmt: skip
-    import matplotlib.dates as mdates
-
     locator = mdates.AutoDateLocator(maxticks=10)
     axes[-1].xaxis.set_major_locator(locator)
     axes[-1].xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
     gaps = sum(1 for count in rows if not count)
-    note = f"Band: 95 % interval. {gaps} {word}s without rows are tinted." if problem in CLASSES and told else ""
+    note = "Band: 95 % interval." if problem == "binary" and told else ""
+    if gaps:
+        note += f" Tinted: no rows ({gaps})."
     return drawing(made, f"rows and mean label by {word}, with the windows of the run", note)
+
+
+def _label(axis: Axes, start: list[date], found: Mapping[str, Any]) -> None:
+    entries = found["time"]["periods"]
+    mean = np.array([np.nan if entry["label_mean"] is None else entry["label_mean"] for entry in entries])
+    number = np.array([entry["labelled"] or 1 for entry in entries])
+    axis.plot(start, mean, color=ORANGE, linewidth=1.6, marker="o", markersize=2.5)
+    binary = found["contract"]["problem"] == "binary"
+    if binary:
+        error = 1.96 * np.sqrt(mean * (1 - mean) / number)
+        low, high = np.maximum(mean - error, 0), np.minimum(mean + error, 1)
+        axis.fill_between(start, low, high, color=ORANGE, alpha=0.25, linewidth=0)
+        percent(axis)
+    axis.set_ylabel("share of class 1" if binary else "mean label")
 
 
 def missing(looked: Look) -> Drawing | None:

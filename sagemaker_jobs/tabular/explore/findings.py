@@ -11,6 +11,7 @@ CORRELATED = 0.9
 IMBALANCE = 10
 OUTSIDE = 0.05
 DAY_SHIFT = 1.5
+EXPECTED_IN_GAP = 10
 SPLIT_GAP = 0.02
 NAMED = 4
 
@@ -42,8 +43,8 @@ def _leaks(found: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 level=level,
                 title="Smells of a leak" if verdict == "leak" else "Very strong alone",
-                text=f"{which}: alone nearly decides the label. Is it known before the event? If not, it "
-                "belongs to the contract's leak columns.",
+                text=f"{which}: each alone nearly decides the label. Is it known before the event? If not, "
+                "it belongs to the contract's leak columns.",
             )
     if alone and all(entry["verdict"] == "plausible" for entry in alone):
         best = alone[0]
@@ -108,9 +109,9 @@ def _split(found: Mapping[str, Any]) -> Iterator[Finding]:
         return
     text = (
         f"skill {gap['by_time']:.3f} on later days, {gap['by_chance']:.3f} if days were mixed by chance "
-        f"(gap {gap['gap']:+.3f})"
+        f"(gap {gap['gap']:+.3f}{_in_auc(found, gap['gap'])})"
     )
-    if gap["gap"] > SPLIT_GAP:
+    if gap["gap"] > max(SPLIT_GAP, 2 * gap["by_chance_sd"]):
         yield Finding(
             level=LOOK,
             title="A split by chance would promise too much",
@@ -148,7 +149,8 @@ def _missing(found: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             level=LOOK if much[0]["share"] > MUCH_MISSING else FINE,
             title="Missing values",
-            text=f"{len(much)} of {len(columns)} columns lack more than {MISSING:.0%} of their values: {which}.",
+            text=f"{len(much)} of {len(columns)} columns lack more than {MISSING:.0%} of their values: "
+            f"{which}.",
         )
     else:
         yield Finding(
@@ -163,8 +165,8 @@ def _missing(found: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(
             level=LOOK,
             title="Values go missing in some months",
-            text=f"{names(moved)}: the share that is missing differs by more than {MISSING_SHIFT:.0%} between "
-            "months. Did a source change?",
+            text=f"{names(moved)}: the share that is missing differs by more than {MISSING_SHIFT:.0%} "
+            "between months. Did a source change?",
         )
 
 
@@ -214,28 +216,25 @@ def _pairs(found: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _time(found: Mapping[str, Any]) -> Iterator[Finding]:
     days = found["days"]
-    gaps = [day["day"] for day in days if not day["rows"]]
-    if gaps:
+    longest, first = longest_gap(days)
+    # Few rows leave days empty by chance; a gap is one where some were to be expected.
+    if longest * found["rows"] / len(days) >= EXPECTED_IN_GAP:
+        expected = longest * found["rows"] / len(days)
         yield Finding(
             level=LOOK,
-            title="Days without rows",
-            text=f"{len(gaps)} of {len(days)} days have none, the first is {gaps[0]}.",
+            title="A gap in time",
+            text=f"no row for {longest} days from {first} on, where {expected:,.0f} "
+            "were to be expected. Did a source fail?",
         )
-    months: dict[str, list[float]] = {}
-    for day in days:
-        if day["label_mean"] is not None:
-            sums = months.setdefault(day["day"][:7], [0.0, 0.0])
-            sums[0] += day["label_mean"] * day["labelled"]
-            sums[1] += day["labelled"]
-    means = {month: total / count for month, (total, count) in months.items() if count >= 30}
+    means = {entry["month"]: entry["mean"] for entry in found.get("label_by_month") or []}
     if len(means) > 1 and found["contract"]["problem"] != "multiclass":
         low, high = min(means, key=lambda m: means[m]), max(means, key=lambda m: means[m])
         if means[low] > 0 and means[high] / means[low] >= DAY_SHIFT:
             yield Finding(
                 level=LOOK,
                 title="The label moves with time",
-                text=f"its mean is {means[low]:.3g} in {low} and {means[high]:.3g} in {high}: what is learned "
-                "from one month fits another less.",
+                text=f"its mean is {means[low]:.3g} in {low} and {means[high]:.3g} in {high}: what is "
+                "learned from one month fits another less.",
             )
 
 
@@ -250,6 +249,21 @@ def _clusters(found: Mapping[str, Any]) -> Iterator[Finding]:
         text=f"{told['k']} by silhouette ({told['silhouette']:.2f}: {told['reading']}), elbow at "
         f"{told['elbow']}; sizes {', '.join(sizes)}.",
     )
+
+
+def longest_gap(days: Sequence[Mapping[str, Any]]) -> tuple[int, str]:
+    """Days in a row without a row of data, and the first of them."""
+    longest, first, length = 0, "", 0
+    for place, day in enumerate(days):
+        length = 0 if day["rows"] else length + 1
+        if length > longest:
+            longest, first = length, days[place - length + 1]["day"]
+    return longest, first
+
+
+def _in_auc(found: Mapping[str, Any], skill: float) -> str:
+    """Skill is 2 AUC - 1: what people are used to."""
+    return f", {50 * skill:.1f} points of AUC" if found["contract"]["problem"] == "binary" else ""
 
 
 def names(which: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
 
 def corrected(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Adds p_holm and p_bh (Benjamini and Hochberg 1995) to the entries that have a p; they are one family."""
+    """Adds p_holm and p_bh (Benjamini and Hochberg 1995) to the entries with a p; they are one family."""
     tested = [entry for entry in entries if entry.get("p") is not None and np.isfinite(entry["p"])]
     if tested:
         p = [entry["p"] for entry in tested]
@@ -70,9 +70,7 @@ def group(values: np.ndarray, most: int) -> tuple[np.ndarray, list[str]]:
     codes = np.full(len(values), -1)
     if not known.any():
         return codes, []
-    names, inverse, counts = np.unique(
-        values[known].astype(str), return_inverse=True, return_counts=True
-    )
+    names, inverse, counts = np.unique(values[known].astype(str), return_inverse=True, return_counts=True)
     order = sorted(range(len(names)), key=lambda place: (-counts[place], names[place]))
     kept = [place for place in order[:most] if counts[place] >= FEWEST]
     rest = int(counts.sum() - counts[kept].sum())

@@ -1,4 +1,4 @@
-"""report.html: what was found in words, then figures and tables. One file, nothing is loaded from elsewhere."""
+"""report.html: what was found in words, then figures and tables. One file; it loads nothing."""
 
 import base64
 from collections.abc import Mapping
@@ -8,15 +8,23 @@ from tabular.explore.canvas import Drawing
 from tabular.explore.page_template import TEMPLATE
 from tabular.explore.report import Look
 
-MOST_PAIRS = 15
+MOST_PAIRS, MOST_TESTS = 15, 25
 LEVELS = {"alert": ("!", "act"), "look": ("?", "look"), "fine": ("✓", "fine")}
 
 
 def render(looked: Look, drawn: Mapping[str, Drawing]) -> str:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "p": p_value, "share": share, "level": LEVELS.__getitem__}
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "number": number,
+        "p": p_value,
+        "share": share,
+        "sentence": sentence,
+        "level": LEVELS.__getitem__,
+    }
     found = looked.found
     images = {
         name: {
@@ -33,6 +41,8 @@ def render(looked: Look, drawn: Mapping[str, Drawing]) -> str:
         columns=found["columns"],
         units=looked.units,
         pairs=found["correlation"][:MOST_PAIRS],
+        tests=by_skill(found),
+        most_tests=MOST_TESTS,
         missing={entry["feature"]: entry["share"] for entry in found["missing"]["columns"]},
     )
 
@@ -50,6 +60,16 @@ def facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     if found.get("sufficiency"):
         told.append(("labels", found["sufficiency"]["verdict"]))
     return told
+
+
+def by_skill(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The tests in the order of the figure above them."""
+    order = [entry["feature"] for entry in found.get("alone") or []]
+    return sorted(found.get("association") or [], key=lambda entry: order.index(entry["feature"]))
+
+
+def sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def number(value: Any) -> str:

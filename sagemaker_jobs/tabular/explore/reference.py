@@ -1,4 +1,4 @@
-"""A boosted reference model and its skill: what a curve of learning and a comparison of splits are drawn with.
+"""A boosted reference model and its skill: what learning curve and comparison of splits are made with.
 
 It is no candidate of the run: few and shallow trees, the same for every data set, categories by frequency (no
 label is used to encode them), missing values as they are. Skill is 0 for knowing nothing and 1 for certainty:

@@ -1,4 +1,4 @@
-"""Everything that one run's data are looked at for, as one document, with arrays for the figures beside it."""
+"""Everything that a run's data are looked at for: one document, and arrays for the figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,7 +65,8 @@ def look(agreed: ModelContract, plan: Mapping[str, Any], features: Path, sizes: 
         "rows": material.tally.rows,
         "sample": sample(material, sizes),
         "missing": describe.missing(material.tally),
-        "days": material.tally.days_json(),
+        "days": material.tally.daily(),
+        "time": material.tally.periods(),
         "columns": describe.columns(train, kinds, material.tally),
         "without_content": smells.without_content(train, kinds),
         "correlation": correlation.pairs(train.head(sizes.pairs), kinds),
@@ -76,7 +77,11 @@ def look(agreed: ModelContract, plan: Mapping[str, Any], features: Path, sizes: 
         found |= labelled(problem, classes, known, held, kinds, material)
     found["findings"] = findings.of(found)
     return Look(
-        found=tidy(found), train=train, kinds=kinds, units=units(agreed), arrays={**arrays, "classes": classes}
+        found=tidy(found),
+        train=train,
+        kinds=kinds,
+        units=units(agreed),
+        arrays={**arrays, "classes": classes},
     )
 
 
@@ -92,6 +97,7 @@ def labelled(
         "sufficiency": sufficiency.assess(
             problem, count, known, held, kinds, material.tally.by_part["train"]["labelled"]
         ),
+        "label_by_month": material.tally.label_by_month(),
         "split_gap": smells.split_gap(problem, count, known, held, kinds),
     }
     if problem in describe.CLASSES:

@@ -1,8 +1,8 @@
 """Reads what is to be looked at: exact counts over every row, and samples that fit into memory.
 
-Parquet comes batch by batch. A row's place in the sample is decided by a hash of its key and of nothing else, so
-that the same rows give the same sample whatever file, order or batch they come in (bottom-k sampling: a simple
-random sample without replacement, of bounded size). The key goes no further than this file.
+Parquet comes batch by batch. A row's place in the sample is decided by a hash of its key and of nothing else,
+so that the same rows give the same sample whatever file, order or batch they come in (bottom-k sampling: a
+simple random sample without replacement, of bounded size). The key goes no further than this file.
 """
 
 import hashlib
@@ -136,7 +136,7 @@ def read(folder: Path, kinds: Mapping[str, str], windows: Windows, sizes: Sizes)
 
 
 def hashes(keys: pa.Array) -> np.ndarray:
-    """(n,) uint64, evenly spread and the same everywhere; a plain hash(), Python's, changes with the process."""
+    """(n,) uint64, evenly spread and the same everywhere; Python's own hash changes with the process."""
     blake = hashlib.blake2b
     digests = b"".join(blake(str(key).encode(), digest_size=8).digest() for key in keys.to_pylist())
     return np.frombuffer(digests, dtype=">u8").astype(np.uint64)

@@ -16,7 +16,7 @@ from tabular.explore.sampling import Rows
 LEAK, SUSPICIOUS = 0.9, 0.7
 BINS, WEIGHT = 20, 10
 NEARLY_CONSTANT = 0.995
-SPLIT_ROWS, SPLIT_REPEATS = 20_000, 3
+SPLIT_ROWS, SPLIT_REPEATS = 20_000, 5
 SEED = 20
 
 
@@ -66,7 +66,8 @@ def without_content(rows: Rows, kinds: Mapping[str, str]) -> dict[str, Any]:
             constant.append({"feature": name, "share": 1.0})
         elif share >= NEARLY_CONSTANT:
             nearly.append({"feature": name, "share": share})
-    return {"constant": constant, "nearly_constant": nearly, "duplicates": _duplicates(rows, kinds)}
+    vary = {name: kind for name, kind in kinds.items() if name not in {each["feature"] for each in constant}}
+    return {"constant": constant, "nearly_constant": nearly, "duplicates": _duplicates(rows, vary)}
 
 
 def split_gap(
@@ -114,9 +115,7 @@ def _bins(values: np.ndarray, kind: str) -> np.ndarray:
     return np.where(known, 1 + np.searchsorted(edges, np.where(known, numbers, 0), side="right"), 0)
 
 
-def _means(
-    problem: str, classes: int, bins: np.ndarray, label: np.ndarray, learn: np.ndarray
-) -> np.ndarray:
+def _means(problem: str, classes: int, bins: np.ndarray, label: np.ndarray, learn: np.ndarray) -> np.ndarray:
     """Mean label of each row's bin among `learn`, drawn to the overall mean as if by WEIGHT rows."""
     targets = [label] if problem != "multiclass" else [(label == k).astype(float) for k in range(classes)]
     width = int(bins.max()) + 1

@@ -16,8 +16,9 @@ from tabular.explore.sampling import Rows
 
 TOP = 0.8  # below 1, so that even the largest subsets differ, and their spread can be measured
 HALVINGS = 7
-REPEATS, REPEATS_OF_MANY, MANY = 5, 3, 20_000
-LEAST_ROWS, LEAST_VALIDATION = 20, 30
+REPEATS, REPEATS_OF_MANY, MANY = 5, 4, 20_000
+LEAST_ROWS, LEAST_ROWS_A_CLASS, LEAST_VALIDATION = 20, 8, 30
+LAST = 3  # points whose line says what a doubling brings
 SHUFFLES = 199
 SEED = 20
 WORTH = 0.01  # skill from one doubling of the labels that is worth their price
@@ -56,7 +57,7 @@ def assess(
 def steps(rows: int, classes: int) -> list[int]:
     """Numbers of labels, each twice the one before, up to TOP of the rows."""
     halved = [int(rows * TOP / 2**power) for power in range(HALVINGS, -1, -1)]
-    return [size for size in halved if size >= LEAST_ROWS * classes]
+    return [size for size in halved if size >= max(LEAST_ROWS, LEAST_ROWS_A_CLASS * classes)]
 
 
 def read(
@@ -65,7 +66,7 @@ def read(
     """The curve with its verdict. `measured`: skill by size and repeat."""
     values = np.array(measured)
     mean, spread = values.mean(axis=1), values.std(axis=1, ddof=1)
-    last = slice(-min(4, len(sizes)), None)
+    last = slice(-LAST, None)
     x = np.repeat(np.log2(sizes[last]), values.shape[1])
     line = stats.linregress(x, values[last].ravel())
     margin = Z90 * line.stderr
@@ -76,7 +77,8 @@ def read(
         "labelled": labelled,
         "repeats": values.shape[1],
         "points": [
-            {"labels": size, "skill": each, "sd": sd} for size, each, sd in zip(sizes, mean, spread, strict=True)
+            {"labels": size, "skill": each, "sd": sd}
+            for size, each, sd in zip(sizes, mean, spread, strict=True)
         ],
         "chance_p": p,
         "gain_per_doubling": float(line.slope),
@@ -119,7 +121,11 @@ def _at(curve: Mapping[str, float], labels: float) -> float:
 def _verdict(found: Mapping[str, Any], top: float, labels: int) -> tuple[str, str]:
     slope, low, high = (found[name] for name in ("gain_per_doubling", "gain_low", "gain_high"))
     gain = f"the last doublings of the labels brought {slope:+.3f} skill each ({low:+.3f} to {high:+.3f})"
-    reach = "" if labels >= TOP * found["labelled"] - 1 else f"; measured up to {labels:,} of {found['labelled']:,}"
+    reach = (
+        ""
+        if labels >= TOP * found["labelled"] - 1
+        else f"; measured up to {labels:,} of {found['labelled']:,}"
+    )
     if (top < NOTHING or found["chance_p"] > 0.05) and not (low > 0 and slope >= WORTH):
         return "noise floor", (
             f"with {labels:,} labels the model knows no more than chance would (skill {top:.3f}, "

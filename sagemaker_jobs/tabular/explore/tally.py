@@ -10,10 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tabular.explore.numbers import FEWEST
 from tabular.split import Windows
 
 # A column with more values than that is an identifier in disguise; its rare values are no longer counted.
 MOST_CATEGORIES = 50_000
+# Days in a period, finest first; how many a figure still tells apart, and what makes a mean worth drawing.
+STEPS = (1, 7, 28)
+MOST_PERIODS = 150
+ROWS_A_PERIOD = 20
+LABELS_A_MONTH = 30
 PARTS = ("train", "validation", "holdout")
 
 
@@ -43,23 +49,61 @@ class Tally:
             if kind == "categorical":
                 self._categories(name, column)
 
-    def days_json(self) -> list[dict[str, Any]]:
-        """Every day of the windows, also those without rows. Beyond validation no label is told."""
-        start, end = (date.fromisoformat(text) for text in (self.windows.train_start, self.windows.holdout_end))
-        found = []
-        for number in range((end - start).days):
-            day = (start + timedelta(days=number)).isoformat()
-            rows, labelled, total = self.days.get(day, (0, 0, 0.0))
-            told = labelled > 0 and day < self.windows.validation_end
-            found.append(
+    def daily(self) -> list[dict[str, Any]]:
+        """Rows of every day of the windows, also of those without."""
+        return [{"day": day, "rows": int(self.days.get(day, [0])[0])} for day in self._every_day()]
+
+    def periods(self) -> dict[str, Any]:
+        """Rows and mean label by day, week or four weeks, as fine as the rows allow.
+
+        A mean of fewer than FEWEST labels is not told, nor one that reaches beyond the validation window.
+        """
+        days = self._every_day()
+        step = next(
+            (
+                step
+                for step in STEPS
+                if len(days) <= MOST_PERIODS * step and self.rows * step >= ROWS_A_PERIOD * len(days)
+            ),
+            STEPS[-1],
+        )
+        entries = []
+        for at in range(0, len(days), step):
+            inside = days[at : at + step]
+            rows, labelled, total = (
+                sum(self.days.get(day, [0, 0, 0.0])[place] for day in inside) for place in range(3)
+            )
+            told = labelled >= FEWEST and inside[-1] < self.windows.validation_end
+            entries.append(
                 {
-                    "day": day,
+                    "start": inside[0],
+                    "days": len(inside),
                     "rows": int(rows),
-                    "labelled": int(labelled),
                     "label_mean": total / labelled if told else None,
+                    "labelled": int(labelled) if told else None,
                 }
             )
-        return found
+        return {"days": step, "periods": entries}
+
+    def label_by_month(self) -> list[dict[str, Any]]:
+        """Mean label of the months before the hold-out that have LABELS_A_MONTH of them."""
+        sums: dict[str, list[float]] = {}
+        for day, (_, labelled, total) in self.days.items():
+            if day < self.windows.validation_end:
+                month = sums.setdefault(day[:7], [0, 0.0])
+                month[0] += labelled
+                month[1] += total
+        return [
+            {"month": month, "labelled": int(count), "mean": total / count}
+            for month, (count, total) in sorted(sums.items())
+            if count >= LABELS_A_MONTH
+        ]
+
+    def _every_day(self) -> list[str]:
+        start, end = (
+            date.fromisoformat(text) for text in (self.windows.train_start, self.windows.holdout_end)
+        )
+        return [(start + timedelta(days=number)).isoformat() for number in range((end - start).days)]
 
     def _parts(self, dates: np.ndarray, label: np.ndarray) -> None:
         known = ~np.isnan(label)
@@ -68,7 +112,8 @@ class Tally:
         for name, start, end in zip(PARTS, starts, ends, strict=False):
             inside = (dates >= start) & (dates < end)
             part = self.by_part.setdefault(
-                name, {"start": start, "end": end, "rows": 0, "labelled": 0}  # type: ignore[dict-item]
+                name,
+                {"start": start, "end": end, "rows": 0, "labelled": 0},  # type: ignore[dict-item]
             )
             part["rows"] += int(inside.sum())
             part["labelled"] += int((inside & known).sum())
