@@ -65,6 +65,13 @@ def read_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
     _use_bucket_key(role, bucket, ["kms:Decrypt"])
 
 
+def read_named(role: iam.Role, bucket: s3.IBucket, pattern: str) -> None:
+    """Read objects of one name in whichever folder, for example `runs/*/features.manifest`."""
+    allow(role, ["s3:GetObject"], [bucket.arn_for_objects(pattern)])
+    allow(role, ["s3:ListBucket"], [bucket.bucket_arn], conditions={"StringLike": {"s3:prefix": [pattern]}})
+    _use_bucket_key(role, bucket, ["kms:Decrypt"])
+
+
 def list_objects(role: iam.Role, bucket: s3.IBucket, prefix: str) -> None:
     # Spark asks for the folder itself too, without the slash.
     below = [f"{prefix}*", prefix.rstrip("/")]

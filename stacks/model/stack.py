@@ -1,4 +1,4 @@
-"""Model: train -> evaluate. Changes weekly; holds no data but the registry's entries."""
+"""Model: explore -> train -> evaluate. Changes weekly; holds no data but the registry's entries."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from security.images import Image
 from security.jobs import ContainerNetwork
 from settings import Settings
 from stacks.model.evaluate import Evaluate
+from stacks.model.explore import Explore
 from stacks.model.train import Train
 
 
@@ -59,6 +60,17 @@ class ModelStack(Stack):
             settings=settings,
             programs=bundles.sagemaker_zip(contract),
             baseline_model=bundles.baseline_model(contract),
+            features=features,
+            models=models,
+            key=key,
+            network=network,
+            image=image,
+        )
+        self.explore = Explore(
+            self,
+            "Explore",
+            settings=settings,
+            code=self.evaluate.code,
             features=features,
             models=models,
             key=key,

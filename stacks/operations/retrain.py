@@ -61,7 +61,7 @@ class Retrain(Construct):
         self.workflow.let_run_glue(jobs.clean, jobs.quality, jobs.features)
         self.workflow.let_run_sagemaker("Training", settings.prefix)
         self.workflow.let_run_sagemaker("Processing", settings.prefix)
-        self.workflow.let_pass(model.train.role, model.evaluate.role, deploy.role)
+        self.workflow.let_pass(model.explore.role, model.train.role, model.evaluate.role, deploy.role)
         # A run that ends starts the one that was skipped meanwhile.
         self.workflow.let_start(self.workflow.role)
         self.workflow.let_publish(platform.alerts.topic.topic_arn, keys.messages)
@@ -117,7 +117,7 @@ class Retrain(Construct):
         """The longest that a run may take, and hold the model lock; waiting for the data lock included."""
         deploy = settings.deploy
         data = 2 * cls.data_seconds(settings)
-        model = train_seconds + 2 * settings.evaluate.max_run_seconds + 2 * HOUR
+        model = train_seconds + 3 * settings.evaluate.max_run_seconds + 2 * HOUR
         bake = deploy.max_bake_checks * (deploy.bake_minutes * 60 + 1_200)
         updates = 3 * (4 * HOUR + deploy.canary_seconds)
         return data + model + bake + updates
@@ -157,4 +157,6 @@ def _requests(settings: Settings, model: Model, image: Image) -> Requests:
         evaluate=model.evaluate.request(image.uri),
         train_seconds=model.train.max_seconds,
         evaluate_seconds=settings.evaluate.max_run_seconds,
+        explore=model.explore.request(image.uri),
+        explore_seconds=model.explore.max_seconds,
     )

@@ -57,7 +57,7 @@ def test_without_news_no_job_starts_and_the_lake_is_listed_all_the_same(retrain:
 
 
 def test_a_candidate_is_trained_judged_and_promoted_in_this_order(retrain: Definition) -> None:
-    choices = ("TakeModelLock", "Register", "Deployed", "CreateChampionConfig", "PromotionSettles")
+    choices = ("Explore", "Register", "Deployed", "CreateChampionConfig", "PromotionSettles")
     way = following(retrain, "Plan", *choices)
     assert in_order(
         way,

@@ -41,6 +41,8 @@ class Requests:
     evaluate: Request
     train_seconds: int
     evaluate_seconds: int
+    explore: Request
+    explore_seconds: int
 
 
 @dataclass(frozen=True, kw_only=True)
