@@ -21,7 +21,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs/architecture.md"
 PROFILE = "production"
-STAGES = ("ingest", "lake", "transform", "train", "evaluate", "deploy", "monitor", "retrain")
+STAGES = ("ingest", "lake", "transform", "explore", "train", "evaluate", "deploy", "monitor", "retrain")
 
 READS = {
     "athena:StartQueryExecution",

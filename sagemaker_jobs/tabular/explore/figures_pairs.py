@@ -85,8 +85,12 @@ def _strengths(pairs: Sequence[Mapping[str, Any]]) -> tuple[list[str], np.ndarra
 
 def scatter(looked: Look) -> Drawing | None:
     """Densities, not rows: a cell is drawn from FEWEST rows on."""
-    pairs = [pair for pair in looked.found["correlation"] if pair["measure"] == "spearman"]
-    pairs = [pair for pair in pairs if abs(pair["value"]) < 0.9995][:SCATTERS]
+    kinds = looked.kinds
+    pairs = [
+        pair
+        for pair in looked.found["correlation"]
+        if kinds[pair["a"]] == kinds[pair["b"]] == "numeric" and abs(pair["value"]) < 0.9995
+    ][:SCATTERS]
     if not pairs:
         return None
     made, axes = grid(len(pairs), 3, 2.7)

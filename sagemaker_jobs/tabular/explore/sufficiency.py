@@ -19,7 +19,7 @@ HALVINGS = 7
 REPEATS, REPEATS_OF_MANY, MANY = 5, 4, 20_000
 LEAST_ROWS, LEAST_ROWS_A_CLASS, LEAST_VALIDATION = 20, 8, 30
 LAST = 3  # points whose line says what a doubling brings
-SHUFFLES = 199
+CHANCE, SHUFFLES = 0.05, 199
 SEED = 20
 WORTH = 0.01  # skill from one doubling of the labels that is worth their price
 NOTHING = 0.02  # skill that is none
@@ -126,13 +126,15 @@ def _verdict(found: Mapping[str, Any], top: float, labels: int) -> tuple[str, st
         if labels >= TOP * found["labelled"] - 1
         else f"; measured up to {labels:,} of {found['labelled']:,}"
     )
-    if (top < NOTHING or found["chance_p"] > 0.05) and not (low > 0 and slope >= WORTH):
+    gains = low > 0 and slope >= WORTH
+    # R squared of noise rises from below zero as a model overfits less: only what beats chance may gain.
+    if found["chance_p"] > CHANCE or (top < NOTHING and not gains):
         return "noise floor", (
             f"with {labels:,} labels the model knows no more than chance would (skill {top:.3f}, "
             f"p = {found['chance_p']:.3f} by shuffled labels): more rows of the same kind will not help, "
             "other features or a better label might"
         )
-    if low > 0 and slope >= WORTH:
+    if gains:
         return "would gain from more", f"{gain}; more is worth it from {WORTH} on{reach}"
     if slope < WORTH and high < 3 * WORTH:
         return "enough", f"{gain}, less than the {WORTH} that would be worth their price{reach}"
