@@ -22,6 +22,7 @@ BENCHMARKS = (
     "transform",
     "endpoint",
     "predict",
+    "explore",
     "authorisation",
     "stream",
     "etl",
