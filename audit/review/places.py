@@ -19,7 +19,18 @@ from audit.reachability.units import units
 from audit.templates import Resource, Templates
 
 # The way of the data; other stages come after those, in the order of the templates.
-ORDER = ("base", "ingest", "lake", "transform", "explore", "train", "evaluate", "deploy", "monitor", "retrain")
+ORDER = (
+    "base",
+    "ingest",
+    "lake",
+    "transform",
+    "explore",
+    "train",
+    "evaluate",
+    "deploy",
+    "monitor",
+    "retrain",
+)
 STARTING = ("glue:StartJobRun", "lambda:InvokeFunction", "states:StartExecution", "iam:PassRole")
 OUTSIDE = "outside"
 

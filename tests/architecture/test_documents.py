@@ -9,7 +9,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "sandbox/README.md"]
-STAGES = ("base", "ingest", "lake", "transform", "explore", "train", "evaluate", "deploy", "monitor", "retrain")
+STAGES = (
+    "base",
+    "ingest",
+    "lake",
+    "transform",
+    "explore",
+    "train",
+    "evaluate",
+    "deploy",
+    "monitor",
+    "retrain",
+)
 
 
 def anchors(text: str) -> set[str]:
