@@ -17,8 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from matplotlib import colors, image
 from tabular import contract, frame, source
-from tabular.explore import report, sampling
+from tabular.explore import canvas, report, sampling
 from tabular.explore.sampling import Sizes
 from tabular.split import SplitError, Windows
 
@@ -90,6 +91,13 @@ def test_the_report_is_one_file_that_loads_nothing(made: Path) -> None:
     assert page.index("What was found") < page.index("data:image/png"), "words come first"
     alts = re.findall(r'<img [^>]*alt="([^"]*)"', page)
     assert len(alts) == len(figures) and all(len(alt) > 10 for alt in alts)
+
+
+@pytest.mark.parametrize("name", ["time", "missing", "label", "alone", "histograms", "boxes", "categories"])
+def test_bars_are_where_bars_should_be(made: Path, name: str) -> None:
+    pixels = image.imread(made / f"{name}.png")[:, :, :3]
+    blue = np.abs(pixels - colors.to_rgb(canvas.BLUE)).sum(axis=2) < 0.7
+    assert blue.mean() > 0.02
 
 
 def test_no_key_no_rare_category_and_no_rare_term_is_told(made: Path, found: Any) -> None:

@@ -101,6 +101,12 @@ def test_a_group_of_categories_never_has_fewer_than_five_rows() -> None:
         assert np.bincount(codes).min() >= 5 and len(np.bincount(codes)) == len(names)
 
 
+def test_too_few_rare_rows_take_the_next_rarest_with_them() -> None:
+    codes, names = numbers.group(texts("a" * 20 + "b" * 10 + "c" * 3), most=10)
+    assert names == ["a", "other (2 values)"]
+    assert np.bincount(codes).tolist() == [20, 13]
+
+
 def test_the_balance_of_classes_agrees_with_scipy() -> None:
     label = RANDOM.choice(3, 400, p=[0.7, 0.2, 0.1]).astype(float)
     found = describe.label("multiclass", rows(label, x=label), ["a", "b", "c"])

@@ -56,7 +56,7 @@ def test_noise_is_told_from_signal_by_shuffled_labels() -> None:
     "leak",
     [
         pytest.param(lambda label, random: label + random.normal(0, 0.1, len(label)), id="a number"),
-        pytest.param(lambda label, _: np.where(label == 1, np.nan, 1.0), id="whether it is missing"),
+        pytest.param(lambda label, _: np.where(label == 1, np.nan, 0.0), id="whether it is missing"),
         pytest.param(lambda label, _: texts(np.where(label == 1, "late", "on time")), id="a category"),
     ],
 )

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import pdist
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
 from tabular.explore.describe import CLASSES, word_counts
@@ -34,7 +37,8 @@ def analyse(
     names, matrix = standardised(rows, kinds)
     if len(rows) < 10 * FEWEST or not names:
         return None, {}
-    # One thread: sums in another order give other last digits.
+    # One thread: sums in another order give other last digits. Limited is what is loaded by now, hence the
+    # import of scikit-learn above.
     with threadpool_limits(limits=1):
         components = _components(names, matrix)
         steps, labels = _k_means(matrix, sizes)
@@ -102,9 +106,6 @@ def reading(silhouette: float) -> str:
 
 
 def _k_means(matrix: np.ndarray, sizes: Sizes) -> tuple[list[dict[str, Any]], dict[int, np.ndarray]]:
-    from sklearn.cluster import KMeans
-    from sklearn.metrics import silhouette_score
-
     steps, labels = [], {}
     few = matrix[: sizes.silhouette]
     for k in range(1, MOST_CLUSTERS + 1):
@@ -122,8 +123,6 @@ def _k_means(matrix: np.ndarray, sizes: Sizes) -> tuple[list[dict[str, Any]], di
 
 
 def _tree(matrix: np.ndarray, k: int, flat: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
-    from sklearn.metrics import adjusted_rand_score
-
     distances = pdist(matrix)
     tree = hierarchy.linkage(distances, method="ward")
     cut = hierarchy.fcluster(tree, k, criterion="maxclust")
@@ -138,8 +137,6 @@ def _tree(matrix: np.ndarray, k: int, flat: np.ndarray) -> tuple[np.ndarray, dic
 
 
 def _components(names: Sequence[str], matrix: np.ndarray) -> dict[str, Any]:
-    from sklearn.decomposition import PCA
-
     count = min(10, *matrix.shape)
     fitted = PCA(n_components=count, svd_solver="full").fit(matrix)
     # The sign of a component is arbitrary: its largest loading is made positive.

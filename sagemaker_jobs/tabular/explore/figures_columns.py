@@ -19,7 +19,7 @@ from tabular.explore.canvas import (
 )
 from tabular.explore.report import Look
 
-HISTOGRAMS, BOXES, CATEGORIES = 20, 12, 9
+HISTOGRAMS, BOXES, CATEGORIES = 16, 8, 6
 MOST_BARS = 8
 MOST_CLASSES = 10
 

@@ -39,8 +39,9 @@ def time(looked: Look) -> Drawing | None:
     told = found["label"] is not None and problem != "multiclass"
     made = figure(4.6 if told else 2.6)
     axes = made.subplots(2 if told else 1, 1, sharex=True, squeeze=False).ravel()
-    word = {1: "day", 7: "week"}.get(step, f"{step} days")
-    axes[0].bar(start, rows, width=timedelta(days=step * 0.9), color=BLUE, align="edge")
+    word = {1: "day", 7: "week"}.get(step, "four weeks")
+    # Numbers: to a date matplotlib could add whole days only, and a bar of 0.9 would vanish.
+    axes[0].bar(mdates.date2num(start), rows, width=step * 0.9, color=BLUE, align="edge")
     axes[0].set_ylabel("rows a day")
     axes[0].set_title("Rows by day" if step == 1 else f"Rows a day, by {word}")
     # Room for the windows' names above the bars.
