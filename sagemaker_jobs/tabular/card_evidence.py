@@ -42,6 +42,8 @@ def holdout(
             + [_tested(name, test) for name in others for test in report["tests"][name]],
         ),
         _confusion(report),
+        _classes(report),
+        _clusters(report),
         group(
             "curves",
             [line(name, points, *AXES[name.split(" ")[0]]) for name, points in curves.items()],
@@ -110,6 +112,25 @@ def _confusion(report: Mapping[str, Any]) -> Group:
             }
         ],
     )
+
+
+def _classes(report: Mapping[str, Any]) -> Group:
+    """Of several classes: one chart per measure, one bar per class."""
+    lines = report.get("classes") or []
+    measures = ("rows", "precision", "recall", "f1", "roc_auc")
+    charts = [
+        bars(name.replace("_", " "), {one["class"]: one[name] for one in lines}, name) for name in measures
+    ]
+    return group("classes", charts)
+
+
+def _clusters(report: Mapping[str, Any]) -> Group:
+    found = report.get("clusters")
+    if not found:
+        return group("clusters", [])
+    shape = ("silhouette", "davies_bouldin", "calinski_harabasz", "smallest_share")
+    entries = [metric(name.replace("_", " "), found[name]) for name in shape]
+    return group("clusters", [*entries, bars("rows of each cluster", found["sizes"], "rows")])
 
 
 def _calibration(report: Mapping[str, Any]) -> Group:

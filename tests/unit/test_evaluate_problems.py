@@ -10,7 +10,7 @@ import pytest
 from sklearn import metrics as oracle
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.inspection import permutation_importance
-from tabular import attribution, evaluation, generalisation, metrics, split
+from tabular import attribution, card_evidence, evaluation, generalisation, metrics, split
 from tabular.contract import ModelContract
 from tabular.frame import Frame
 
@@ -118,6 +118,21 @@ def test_the_tests_between_models_fit_the_problem_and_say_why(
     assert "paired bootstrap of days, roc_auc" in found[1]["method"]
 
 
+def card_of(report: dict[str, Any]) -> dict[str, Any]:
+    groups = card_evidence.holdout(contract_of(report["problem"]), report, {})["metric_groups"]
+    return {group["name"]: {entry["name"]: entry for entry in group["metric_data"]} for group in groups}
+
+
+def test_the_card_shows_every_class(multiclass: tuple[dict[str, Any], split.Split]) -> None:
+    report, _ = multiclass
+    charts = card_of(report)["classes"]
+    assert charts["recall"]["x_axis_name"] == CLASSES
+    assert charts["recall"]["value"] == pytest.approx(
+        [line["recall"] for line in report["classes"]], rel=1e-5
+    )
+    assert sum(charts["rows"]["value"]) == 700
+
+
 def test_curves_of_several_classes_are_one_against_the_rest() -> None:
     parts = three_classes()
     contract = contract_of("multiclass", classes=CLASSES)
@@ -169,6 +184,9 @@ def test_clusters_meet_the_same_gate_by_their_silhouettes() -> None:
     assert json.loads(json.dumps(report, allow_nan=False)) == report
     assert report["loss"] == "one_minus_silhouette"
     assert report["clusters"]["clusters"] == 2
+    shown = card_of(report)["clusters"]
+    assert shown["silhouette"]["value"] == pytest.approx(report["clusters"]["silhouette"], rel=1e-5)
+    assert sum(shown["rows of each cluster"]["value"]) == 700
     assert report["paired"]["champion"]["low"] > 0, "random clusters are worse"
     assert report["paired"]["rule"]["low"] > 0, "so is one cluster"
     assert report["paired"]["rule"]["difference"] == pytest.approx(report["clusters"]["silhouette"], abs=1e-6)
