@@ -44,7 +44,7 @@ class EvaluationError(ValueError): ...
 def handler(event, context):
     if "fail" in event:
         raise EvaluationError("the evaluation below runs/ is of another run: evaluate again")
-    return {"promote": "promote" in event, "reason": "as measured"}
+    return {"promote": "promote" in event, "reason": "as measured", "card": ""}
 """
 PLAN = {
     "run_id.$": "States.Format('r-{}', $$.Execution.Name)",
