@@ -52,8 +52,9 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=12, help="of the search for the tuned model")
     parser.add_argument("--write", type=Path)
     options = parser.parse_args()
-    found = measure(options.trials)
-    text = json.dumps(found, indent=1)
+    given = f" --write {options.write}" if options.write else ""
+    command = f"python -m benchmarks.quality --trials {options.trials}{given}"
+    text = json.dumps({"command": command, **rounded(measure(options.trials))}, indent=1)
     print(text)
     if options.write:
         options.write.write_text(text + "\n")
@@ -77,7 +78,6 @@ def measure(trials: int) -> dict[str, Any]:
     # Chosen by the validation rows; the hold-out only says what the choice is worth.
     winner = min((name for name in fitted if name != "plain"), key=lambda name: fitted[name].loss)
     return {
-        "command": "python -m benchmarks.quality",
         "date": date.today().isoformat(),
         "contract": f"{compiled['name']} {compiled['version']}",
         "windows": vars(WINDOWS),
@@ -91,6 +91,13 @@ def measure(trials: int) -> dict[str, Any]:
         "frozen_against_retrained": retrained(agreed, rows, tuned),
         "seconds": round(time.monotonic() - started),
     }
+
+
+def rounded(found: Any) -> Any:
+    """To five digits: what follows differs between machines."""
+    if isinstance(found, dict):
+        return {name: rounded(value) for name, value in found.items()}
+    return round(found, 5) if isinstance(found, float) else found
 
 
 def features(compiled: Mapping[str, Any]) -> Path:
