@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tabular import candidates, card, metrics, models, packaging, recalibration,
 from tabular.frame import Frame
 
 from sandbox.engines.model_cards import SCHEMA
-from tests.any_model import SMALL, WINDOWS, agreed, any_contract, any_table, read_json, write_features
+from tests.any_model import WINDOWS, agreed, any_contract, any_table, read_json, write_features
 
 RUN = "r20240412-0badcafe"
 PLAN = {**WINDOWS, "run_id": RUN}
@@ -53,7 +54,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, b
             checkpoints=root / f"checkpoints-{name}",
         )
         argv = [text for key, value in {**PLAN, **given}.items() for text in (f"--{key}", str(value))]
-        train.run(agreed(compiled()), train.parse_arguments(argv, SMALL), at, nthread=1)
+        contract = agreed(compiled())
+        train.run(contract, train.parse_arguments(argv, contract), at, nthread=1)
         archives[name] = packaging.archive({path.name: path.read_bytes() for path in at.model.iterdir()})
     return root / "features", archives
 
@@ -265,11 +267,7 @@ def test_the_winner_serves_recalibrated_scores_with_a_threshold_of_their_own(
     assert served.content["recalibration"]["method"] == "platt"
     rows = held(trained)
     scores = served.scores(rows)
-    bare = models.BoosterModel(
-        content={**served.content, "recalibration": None},
-        booster=served.booster,
-        preparation=served.preparation,
-    )
+    bare = replace(served, content={**served.content, "recalibration": None})
     raw = bare.scores(rows)
     assert scores == pytest.approx(recalibration.applied(served.content, raw))
     assert not np.allclose(scores, raw, atol=1e-3)

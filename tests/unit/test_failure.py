@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tabular import boosting, failure, metrics
+from tabular import failure, metrics
+from tabular.families.base import TrainingDiverged
 
 
 def left(folder: Path) -> dict[str, str]:
@@ -19,7 +20,7 @@ def fail(folder: Path, error: Exception) -> None:
 
 
 def test_an_error_of_ours_is_left_in_its_own_words_and_still_raised(tmp_path: Path) -> None:
-    fail(tmp_path / "checkpoints", boosting.TrainingDiverged("look at eta"))
+    fail(tmp_path / "checkpoints", TrainingDiverged("look at eta"))
     assert left(tmp_path / "checkpoints") == {"error": "TrainingDiverged", "message": "look at eta"}
 
 
@@ -40,7 +41,7 @@ class _Odd:
 
 
 def test_a_failure_of_an_earlier_attempt_is_emptied_at_the_start_of_the_next(tmp_path: Path) -> None:
-    fail(tmp_path, boosting.TrainingDiverged("look at eta"))
+    fail(tmp_path, TrainingDiverged("look at eta"))
     with failure.beside_checkpoints(tmp_path):
         assert left(tmp_path) == {}, "already while it runs: the instance may go at any time"
     assert left(tmp_path) == {}
@@ -54,14 +55,14 @@ def test_a_training_without_a_failure_leaves_no_file(tmp_path: Path) -> None:
 
 def test_words_that_cannot_be_written_do_not_hide_the_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    fail(tmp_path / "file", boosting.TrainingDiverged("look at eta"))
-    with pytest.raises(boosting.TrainingDiverged), failure.as_exit_message(tmp_path / "file"):
-        raise boosting.TrainingDiverged("look at eta")
+    fail(tmp_path / "file", TrainingDiverged("look at eta"))
+    with pytest.raises(TrainingDiverged), failure.as_exit_message(tmp_path / "file"):
+        raise TrainingDiverged("look at eta")
 
 
 def test_an_exit_message_fits_and_stays_utf_8(tmp_path: Path) -> None:
-    with pytest.raises(boosting.TrainingDiverged), failure.as_exit_message(tmp_path):
-        raise boosting.TrainingDiverged("é" * 2000)
+    with pytest.raises(TrainingDiverged), failure.as_exit_message(tmp_path):
+        raise TrainingDiverged("é" * 2000)
     data = (tmp_path / "output" / "message").read_bytes()
     assert len(data) <= 1024
     assert data.decode().startswith("TrainingDiverged: éé")
