@@ -7,7 +7,7 @@ PROFILE ?= sandbox
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox test lint synth audit opinions mutants review deployed preflight deploy destroy rehearse bill pause resume status rightsizing board snapshots diagram bench lock clean
+.PHONY: help setup demo sandbox test lint synth audit opinions mutants review deployed preflight deploy destroy rehearse bill pause resume failover failback status rightsizing board snapshots diagram bench lock clean
 
 help:  ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,6 +73,12 @@ pause: setup  ## take away what costs by existing; data, models and the champion
 
 resume: setup  ## bring back what a pause took away (PROFILE=sandbox)
 	@$(BIN)/python -m deployment.pause resume --profile $(PROFILE)
+
+failover: setup  ## have the second Region answer (REGION=the second one; PROFILE=sandbox; YES=1; REHEARSAL=1: although the first still does)
+	@$(BIN)/python -m deployment failover --profile $(PROFILE) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes) $(if $(REHEARSAL),--although-healthy)
+
+failback: setup  ## have the first Region answer again, with what the second was asked meanwhile (REGION=the first one; YES=1)
+	@$(BIN)/python -m deployment failback --profile $(PROFILE) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes)
 
 # The account's credentials and Region are those of the environment; AT: where its clock is not this machine's.
 status: setup  ## how a deployment does: runs, models, alarms, data, cost (PROFILE=sandbox; JSON=1; exit 1: something rings)

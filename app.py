@@ -9,16 +9,29 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import Validations
+from aws_cdk import aws_kms as kms
+from constructs import Construct
 
+import bundles
 import contracts
 from audit import ledger
 from security import nag, regions
-from settings import PROJECT, Settings, settings_for
+from settings import PROJECT, SecondRegionSettings, Settings, settings_for
 from stacks.base.stack import BaseStack
 from stacks.data.stack import DataStack
 from stacks.model.stack import ModelStack
 from stacks.modules.delivery.stack import DeliveryStack
 from stacks.modules.pipeline.stack import PipelineStack
+from stacks.modules.second_region.replication import (
+    SAME_REGION,
+    OtherRegion,
+    ReplicationStack,
+    replicate,
+)
+from stacks.modules.second_region.stack import StandbyStack
+from stacks.operations.alarms import watch_endpoint
+from stacks.operations.alerts import Alerts
+from stacks.operations.deploy import endpoint_name
 from stacks.operations.stack import OperationsStack
 
 LEDGER = Path(__file__).parent / "security" / "ledger.yaml"
@@ -88,9 +101,57 @@ def build(app: cdk.App, settings: Settings, contract: dict[str, Any]) -> cdk.App
             messages=base.keys.messages,
             dead_letters=base.functions.dead_letters,
         )
+    if settings.second_region is not None:
+        _second_region(app, settings, settings.second_region, contract, base, data, operations)
     cdk.Tags.of(app).add("project", PROJECT)
     cdk.Tags.of(app).add("profile", settings.profile)
     return app
+
+
+def _second_region(
+    app: cdk.App,
+    settings: Settings,
+    second: SecondRegionSettings,
+    contract: dict[str, Any],
+    base: BaseStack,
+    data: DataStack,
+    operations: OperationsStack,
+) -> None:
+    """Copies before the rules that fill them; the champion's name after the champion."""
+    name = endpoint_name(settings)
+
+    def watch(scope: Construct, key: kms.IKey) -> Alerts:
+        alerts = Alerts(scope, "Alerts", settings=settings, key=key)
+        watch_endpoint(alerts, settings, name)
+        return alerts
+
+    OtherRegion(base, "OtherRegion", second=second)
+    standby = StandbyStack(
+        app,
+        "Standby",
+        settings=settings,
+        second=second,
+        lake=data.lake,
+        baseline_model=bundles.baseline_model(contract),
+        endpoint_name=name,
+        watch=watch,
+    )
+    standby.add_stack_dependency(base)
+    replicate(data.lake, settings, second)
+    data.add_stack_dependency(standby)
+    ReplicationStack(
+        app,
+        "Replication",
+        settings=settings,
+        second=second,
+        contract=contract,
+        lake=data.lake,
+        keys=base.keys.ring,
+        functions=base.functions,
+        champion=operations.deploy.champion,
+        topic=operations.alerts.topic,
+        boundary=base.boundary,
+    )
 
 
 def check(app: cdk.App, profile: str = "") -> None:
@@ -122,12 +183,19 @@ def chosen(app: cdk.App) -> Settings:
     return settings.paused() if said == "true" else settings
 
 
+def refuse_same(settings: Settings, region: str) -> None:
+    """For synthesis with a known first Region."""
+    if settings.second_region is not None and settings.second_region.region == region:
+        raise ValueError(f"{region} is the first Region and the second. {SAME_REGION}")
+
+
 def main() -> None:
     gc.disable()  # nothing is thrown away before the end; looking for it costs a tenth of the time
     app = start()
     settings = chosen(app)
     if region := app.node.try_get_context("region"):
         regions.refuse(region)
+        refuse_same(settings, region)
     build(app, settings, contracts.load(app.node.get_context("contract")))
     check(app, settings.profile)
     app.synth()

@@ -282,6 +282,27 @@ class PipelineSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecondRegionSettings:
+    """Optional: copies of lake and models in a second Region, and an endpoint that can answer there."""
+
+    region: str
+    # "pilot_light": the endpoint is made when the first Region fails. "warm": it is there all the time.
+    standby: str
+    instances: int  # of the standby's endpoint
+    cidr: str  # of its VPC; another than the first Region's, so that the two could be joined
+    # S3 promises to copy within 15 minutes and is paid for that, by GB: of raw, curated and features. Models
+    # and the champion's name have it in any case.
+    has_time_control: bool
+
+    def __post_init__(self) -> None:
+        matches(self, "region", r"[a-z]{2}(-[a-z]+)+-\d", "a Region's name, for example eu-central-1")
+        one_of(self, "standby", ("pilot_light", "warm"))
+        within(self, "instances", 1, 100)
+        # Two subnets of 256 addresses; a VPC has 65,536 at most.
+        matches(self, "cidr", r"\d{1,3}(\.\d{1,3}){3}/(1[6-9]|2[0-3])", "a block between /16 and /23")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     profile: str
     base: BaseSettings
@@ -298,6 +319,7 @@ class Settings:
     is_paused: bool = False
     delivery: DeliverySettings | None = None  # stacks/modules/delivery; None: no such stack
     pipeline: PipelineSettings | None = None  # stacks/modules/pipeline; None: no such stack
+    second_region: SecondRegionSettings | None = None  # stacks/modules/second_region, likewise
 
     def paused(self) -> Settings:
         """Nothing starts by itself, as nothing that it would need is there."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -57,6 +57,10 @@ class Templates:
     def __init__(self, documents: Mapping[str, tuple[Path, Mapping[str, Json]]]) -> None:
         self._documents = documents
         self._exports = self._read_exports()
+
+    def only(self, stacks: Collection[str]) -> Templates:
+        """Some of the stacks by themselves, for example those of one Region."""
+        return Templates({name: body for name, body in self._documents.items() if name in stacks})
 
     @classmethod
     def read(cls, folder: Path) -> Templates:

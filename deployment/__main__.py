@@ -1,4 +1,5 @@
-"""`python -m deployment deploy|destroy --profile <profile>`: makes a deployment, or takes it away."""
+"""`python -m deployment deploy|destroy|failover|failback|standby --profile <profile>`: makes a deployment,
+takes it away, or has its second Region answer instead of the first."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from deployment import cli, deploying, destroying
+from deployment import cli, deploying, destroying, failing_over
 from deployment.errors import AGAIN, RefusedError, StoppedError, explained
 from deployment.names import DELIVERING
 
@@ -54,6 +55,7 @@ def _deploy(
     except (BotoCoreError, ClientError) as error:
         raise RefusedError(explained(error)) from error
     work.run()
+    command.warm_up(work)
     command.report(work)
     return DONE
 
@@ -68,7 +70,19 @@ def _destroy(
         raise RefusedError(explained(error)) from error
     if work is not None:
         work.run()
-    return DONE if command.is_clean(site, names) else STOPPED
+    return DONE if command.is_clean(site, names, work) else STOPPED
+
+
+def _stand(verb: str) -> Callable[..., int]:
+    """Of the commands about the second Region, which need no assembly."""
+
+    def run(
+        options: argparse.Namespace, _folder: Path, pause: Callable[[float], None], _make_cdk: cli.Make
+    ) -> int:
+        getattr(failing_over.Command(options=options, tell=tell, pause=pause), verb)()
+        return DONE
+
+    return run
 
 
 def tell(line: str) -> None:
@@ -109,6 +123,24 @@ def _parser() -> argparse.ArgumentParser:
     destroy.set_defaults(run=_destroy, word="deleted")
     destroy.add_argument("--yes", action="store_true", help="do not ask")
     destroy.add_argument("--only", metavar="STACK", help="this stack alone, for example mlref-sandbox-data")
+    away = commands.add_parser("failover", help="have the second Region answer")
+    away.set_defaults(run=_stand("fail_over"), word="changed")
+    away.add_argument(
+        "--older", action="store_true", help="an older champion, should the newest not be there"
+    )
+    away.add_argument("--rule", action="store_true", help="the contract's rule instead of a champion")
+    away.add_argument(
+        "--although-healthy", action="store_true", help="for a rehearsal: the first Region still answers"
+    )
+    back = commands.add_parser("failback", help="have the first Region answer again")
+    back.set_defaults(run=_stand("fail_back"), word="changed")
+    warm = commands.add_parser("standby", help="bring the standby's endpoint to the newest champion")
+    warm.set_defaults(run=_stand("warm_up"), word="changed")
+    for command in (away, back, warm):
+        command.add_argument("--profile", required=True, help="as in settings.py; not the AWS CLI's profile")
+        command.add_argument("--yes", action="store_true", help="do not ask")
+        command.add_argument("--account", help="refuse credentials of any other account")
+        command.add_argument("--region", help="instead of the environment's")
     for command in (deploy, destroy):
         command.add_argument("--profile", required=True, help="as in settings.py; not the AWS CLI's profile")
         command.add_argument("--account", help="refuse credentials of any other account")

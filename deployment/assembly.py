@@ -24,6 +24,7 @@ class Wanted:
     template: Mapping[str, Any]
     bootstrap: int  # the oldest version of the bootstrap that serves it
     bootstrap_parameter: str
+    region: str = ""  # "": the one that is deployed to
 
     @property
     def resources(self) -> Mapping[str, Any]:
@@ -110,10 +111,12 @@ def ordered(artifacts: Mapping[str, Any]) -> list[str]:
 def _wanted(folder: Path, identifier: str, artifact: Mapping[str, Any]) -> Wanted:
     properties = artifact["properties"]
     template = json.loads((folder / properties["templateFile"]).read_text(encoding="utf-8"))
+    region = artifact.get("environment", "aws://unknown-account/unknown-region").rsplit("/", 1)[-1]
     return Wanted(
         name=properties.get("stackName", identifier),
         id=identifier,
         template=template,
+        region="" if region == "unknown-region" else region,
         bootstrap=int(properties.get("requiresBootstrapStackVersion", 0)),
         bootstrap_parameter=properties.get("bootstrapStackVersionSsmParameter", ""),
     )

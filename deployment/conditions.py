@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployment import buckets, stacks
 from deployment.errors import RefusedError, StoppedError
@@ -33,6 +33,10 @@ class Conditions:
     tell: Callable[[str], None]
     pause: Callable[[float], None]
     reopens: bool = False  # the caller wants buckets whose deletion was begun to take writes again
+
+    def at(self, place: Place) -> Conditions:
+        """The same for a deployment's part in another Region."""
+        return replace(self, place=place)
 
     def come_to_rest(self) -> None:
         """An interrupted command leaves CloudFormation at its work."""

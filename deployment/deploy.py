@@ -67,37 +67,40 @@ class Deployment:
     _seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
-        self.conditions.reopen()
+        for place in places(self.place, self.wanted):
+            self.conditions.at(place).reopen()
         for number, stack in enumerate(self.wanted, 1):
             count = f"{len(stack.resources)} resources"
-            self.tell(f"deploy {stack.name} ({number} of {len(self.wanted)}, {count})")
+            where = f", in {stack.region}" if stack.region else ""
+            self.tell(f"deploy {stack.name} ({number} of {len(self.wanted)}, {count}{where})")
             self._deploy(stack)
         total = sum(self._seconds.values())
         self.tell(f"all {len(self.wanted)} stacks are as the templates say, in {duration(total)}")
 
     def _deploy(self, stack: Wanted) -> None:
         began = self.clock()
-        before = self._made_ready(stack.name)
-        seen = stacks.newest_event(self.place, before) if before else ""
+        place = at(self.place, stack)
+        before = self._made_ready(place, stack.name)
+        seen = stacks.newest_event(place, before) if before else ""
         progress = Progress(tell=self.tell, clock=self.clock, began=began)
         is_done = self.cdk.deploy(stack.name, progress.line)
-        after = stacks.at_rest(self.place, stack.name, self.tell, self.pause)
+        after = stacks.at_rest(place, stack.name, self.tell, self.pause)
         if not is_done or after is None:
-            raise StoppedError(self._failed(stack.name, after, seen))
+            raise StoppedError(self._failed(place, stack.name, after, seen))
         self._seconds[stack.name] = self.clock() - began
-        nothing = before is not None and stacks.newest_event(self.place, after) == seen
+        nothing = before is not None and stacks.newest_event(place, after) == seen
         result = "was as it should be" if nothing else f"is {after.status}"
         files = f", {counted(progress.published, 'file')} published" if progress.published else ""
         self.tell(f"  {stack.name} {result}{files}, {duration(self._seconds[stack.name])}")
 
-    def _made_ready(self, name: str) -> stacks.Stack | None:
+    def _made_ready(self, place: Place, name: str) -> stacks.Stack | None:
         try:
-            return self.conditions.made_ready(name)
+            return self.conditions.at(place).made_ready(name)
         except RefusedError as error:  # by now something has been deployed
             raise StoppedError(str(error)) from error
 
-    def _failed(self, name: str, stack: stacks.Stack | None, seen: str) -> str:
-        failures = stacks.refused(self.place, stack, since=seen) if stack else []
+    def _failed(self, place: Place, name: str, stack: stacks.Stack | None, seen: str) -> str:
+        failures = stacks.refused(place, stack, since=seen) if stack else []
         return (
             f"{name} could not be deployed:\n  {causes.described(failures)}\n{self._way_back(name, stack)}\n"
             f"fix: {causes.fixes(failures)}; then {AGAIN}: make deploy PROFILE={self.names.profile}\n"
@@ -115,6 +118,16 @@ class Deployment:
             )
             return f"CloudFormation {what} ({stack.status}); the stacks before it are as they should be"
         return f"the stack is {stack.status}; after a roll-back it is as it was before"
+
+
+def at(place: Place, stack: Wanted) -> Place:
+    """Where a stack goes: most are for wherever the deployment is made."""
+    return place.at(stack.region) if stack.region else place
+
+
+def places(place: Place, wanted: Sequence[Wanted]) -> list[Place]:
+    """All Regions of a deployment, the one that is deployed to first."""
+    return [place, *(place.at(region) for region in sorted({s.region for s in wanted} - {"", place.region}))]
 
 
 def duration(seconds: float) -> str:

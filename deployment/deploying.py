@@ -8,10 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployment import assembly, bootstrapped, cli, foreseen, next_steps, place, refusals, stacks, taken
+from deployment import (
+    assembly,
+    bootstrapped,
+    cli,
+    foreseen,
+    next_steps,
+    place,
+    refusals,
+    stacks,
+    standby,
+    taken,
+)
 from deployment.assembly import Wanted
 from deployment.conditions import NEVER_MADE, Conditions
-from deployment.deploy import Deployment
+from deployment.deploy import Deployment, at, places
 from deployment.errors import RefusedError
 from deployment.names import DELIVERING, Names, names_for, profiles_of
 from deployment.place import Place
@@ -49,10 +60,15 @@ class Command:
         conditions = Conditions(
             place=site, names=names, tell=self.tell, pause=self.pause, reopens=self.options.reopen
         )
-        conditions.come_to_rest()
-        conditions.refuse_hopeless()
+        _refuse_same(site, wanted)
+        every_place = places(site, wanted)
+        for place_ in every_place:
+            conditions.at(place_).come_to_rest()
+        for place_ in every_place:
+            conditions.at(place_).refuse_hopeless()
         for check in CHECKS:
-            check(site, wanted)
+            for place_ in every_place:
+                check(place_, [stack for stack in wanted if at(site, stack) == place_])
         self._look_ahead(site, names, source)
         self._summary(site, wanted)
         if not stacks.present(site, names):
@@ -69,6 +85,15 @@ class Command:
             pause=self.pause,
             clock=self.clock,
         )
+
+    def warm_up(self, done: Deployment) -> None:
+        """A standby that is to be warm has its endpoint from the first deployment on."""
+        for stack in done.wanted:
+            if stack.name == done.names.stack("standby") and not self.options.delivery:
+                where = at(done.place, stack)
+                here = standby.standing(where, done.names, self.tell, self.pause)
+                if here.is_warm:
+                    here.warm_up()
 
     def report(self, done: Deployment) -> None:
         for line in next_steps.told(done.names, next_steps.outputs(done.place, done.wanted)):
@@ -106,11 +131,20 @@ class Command:
     def _summary(self, site: Place, wanted: Sequence[Wanted]) -> None:
         self.tell("stacks, in the order of deployment:")
         for stack in wanted:
-            self.tell(f"  {stack.name}: {len(stack.resources)} resources, {_work(site, stack)}")
+            where = f" in {stack.region}" if stack.region else ""
+            self.tell(f"  {stack.name}{where}: {len(stack.resources)} resources, {_work(site, stack)}")
+
+
+def _refuse_same(site: Place, wanted: Sequence[Wanted]) -> None:
+    if same := [stack.name for stack in wanted if stack.region == site.region]:
+        raise RefusedError(
+            f"the first Region and the second are the same: got {site.region} for {same[0]} too, allowed: "
+            "two; fix: give second_region.region in settings.py another one, or export AWS_REGION=..."
+        )
 
 
 def _work(site: Place, wanted: Wanted) -> str:
-    stack = stacks.find(site, wanted.name)
+    stack = stacks.find(at(site, wanted), wanted.name)
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return "to be made"
     if stack.status in NEVER_MADE:

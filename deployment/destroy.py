@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deployment import buckets, stacks
+from deployment import buckets, stacks, standby
 from deployment.cli import Deployer
 from deployment.errors import AGAIN, StoppedError
 from deployment.hindrances import Patience
@@ -37,39 +37,42 @@ class Destruction:
             rest.wait_for_endpoint(endpoint.rsplit("/", 1)[-1])
         for number, stack in enumerate(self.inventory.stacks, 1):
             self.tell(f"delete {stack.name} ({number} of {len(self.inventory.stacks)})")
-            self._remove(stack.name)
+            place = self.place.at(stack.region)
+            if stack.name == self.names.stack("standby"):
+                standby.take_away(place, self.names, self.tell, self.pause)
+            self._remove(place, stack.name)
             if stack.name == self.names.stack("operations"):
                 # An alarm or a schedule may have started one while its machine was going.
                 rest.stop_jobs(glue_jobs)
 
-    def _remove(self, name: str) -> None:
-        patience = Patience(place=self.place, stack_name=name, tell=self.tell, pause=self.pause)
-        while (stack := stacks.at_rest(self.place, name, self.tell, self.pause)) is not None:
-            found, seen = stacks.resources(self.place, stack), stacks.newest_event(self.place, stack)
-            self._empty(found)
-            if self.cdk.destroy(name) and stacks.find(self.place, name) is None:
+    def _remove(self, place: Place, name: str) -> None:
+        patience = Patience(place=place, stack_name=name, tell=self.tell, pause=self.pause)
+        while (stack := stacks.at_rest(place, name, self.tell, self.pause)) is not None:
+            found, seen = stacks.resources(place, stack), stacks.newest_event(place, stack)
+            self._empty(place, found)
+            if self.cdk.destroy(name) and stacks.find(place, name) is None:
                 break
-            remaining = stacks.at_rest(self.place, name, self.tell, self.pause)
+            remaining = stacks.at_rest(place, name, self.tell, self.pause)
             if remaining is None:
                 break
             if remaining.is_protected:
                 raise StoppedError(
                     f"{name} was protected from deletion meanwhile; fix: find out why; if it may go, {AGAIN}"
                 )
-            patience.wait(stacks.failures(self.place, remaining, since=seen), found)
+            patience.wait(stacks.failures(place, remaining, since=seen), found)
         self.tell(f"  {name} is gone")
 
-    def _empty(self, found: list[Resource]) -> None:
+    def _empty(self, place: Place, found: list[Resource]) -> None:
         """All are closed before the first is emptied: emptying one is logged into another."""
         doomed = [
             resource.name
             for resource in found
             if resource.type == "AWS::S3::Bucket"
             and not resource.is_kept
-            and buckets.exists(self.place, resource.name)
+            and buckets.exists(place, resource.name)
         ]
         for bucket in doomed:
-            buckets.close(self.place, bucket)
+            buckets.close(place, bucket)
         for bucket in doomed:
-            deleted = buckets.empty(self.place, bucket, self.tell)
+            deleted = buckets.empty(place, bucket, self.tell)
             self.tell(f"  {bucket} is empty: {buckets.counted(deleted, 'version')} and uploads deleted")

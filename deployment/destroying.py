@@ -34,7 +34,7 @@ class Command:
         refusals.refuse_elsewhere(site, self.options.account, self.options.region)
         every = stacks.all_names(site)
         names = names_for(self.options.profile, every)
-        found = self._chosen(names, stacks.present(site, names))
+        found = self._chosen(names, stacks.present_in_both(site, names))
         if not found:
             gone = stacks.gone(site, names)
             if not gone:
@@ -44,7 +44,9 @@ class Command:
             return site, names, None
         refusals.refuse_protected(found)
         refusals.refuse_imported(site, found)
-        have = Inventory(stacks=found, resources={s.name: stacks.resources(site, s) for s in found})
+        have = Inventory(
+            stacks=found, resources={s.name: stacks.resources(site.at(s.region), s) for s in found}
+        )
         refusals.refuse_locked(site, have)
         source = self.options.app or cli.synthesised(site, names.profile, self.folder / "cdk.out")
         cdk = self.make_cdk(site, source.resolve(), [stack.name for stack in found], self.tell)
@@ -65,22 +67,33 @@ class Command:
     def _summary(self, site: Place, names: Names, have: Inventory) -> None:
         self.tell(f"profile {names.profile}, stacks in the order of deletion:")
         for stack in have.stacks:
-            self.tell(f"  {stack.name} ({stack.status})")
+            where = f", in {stack.region}" if stack.region != site.region else ""
+            self.tell(f"  {stack.name} ({stack.status}{where})")
         self.tell("lost for good:")
         for line in inventory.losses(site, names, have):
             self.tell(f"  {line}")
         if kept := list(inventory.kept(have)):
             self.tell(f"left behind, as the templates say: {', '.join(kept)}")
 
-    def is_clean(self, site: Place, names: Names) -> bool:
+    def is_clean(self, site: Place, names: Names, work: Destruction | None) -> bool:
         """Tells what is left; False: of that, something costs money that nobody wanted to stay."""
         if self.options.only is not None:
             self.tell(f"the other stacks of {names.prefix} are as they were")
             return True
-        rest = Rest(place=site, names=names, tell=self.tell, pause=self.pause)
-        search = left.Search(place=site, names=names, rest=rest, gone=stacks.gone(site, names))
+        # Of what was just deleted, and of what base told: one of them may be gone by now.
+        regions = {stack.region for stack in work.inventory.stacks} if work else set()
+        regions |= {stacks.second_region(site, names) or ""}
+        others = [site.at(region) for region in sorted(regions - {"", site.region})]
+        found = {each.region: self._left(each, names) for each in [site, *others]}
+        for region, some in found.items():
+            if others:
+                self.tell(f"{region}:")
+            for line in left.told(names, some):
+                self.tell(line)
+        return not any(each.is_wrong for some in found.values() for each in some)
+
+    def _left(self, place: Place, names: Names) -> list[left.Left]:
+        rest = Rest(place=place, names=names, tell=self.tell, pause=self.pause)
+        search = left.Search(place=place, names=names, rest=rest, gone=stacks.gone(place, names))
         search.delete_service_logs(self.tell)
-        found = search.all()
-        for line in left.told(names, found):
-            self.tell(line)
-        return not any(each.is_wrong for each in found)
+        return search.all()

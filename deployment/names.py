@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from deployment.errors import RefusedError
 
 PROJECT = "mlref"
-# Each goes before those that it imports from. Written down and not worked out: a person can check five names,
-# and a wrong order does no harm, since CloudFormation refuses to delete a stack whose exports are in use.
-# Optional ones come first: no other stack needs them.
-MODULES = ("delivery", "pipeline")
+# Each goes before those that it imports from. Written down and not worked out: a person can check a few
+# names, and a wrong order does no harm, since CloudFormation refuses to delete a stack whose exports are in
+# use.
+MODULES = ("delivery", "pipeline", "replication", "standby")
 # Those that deploy the others: a person deploys them, and they never themselves.
 DELIVERING = ("delivery", "pipeline")
 CORE = ("operations", "model", "data", "base")
-GROUPS = (*MODULES, *CORE)
+# Nothing needs the first three. Standby is in the second Region, and data's rules write to its buckets.
+GROUPS = ("delivery", "pipeline", "replication", "operations", "model", "data", "standby", "base")
 _STACK = re.compile(rf"({PROJECT}-(.+))-({'|'.join(GROUPS)})")
 _PROFILE = re.compile(r"[a-z][a-z0-9-]*")
 

@@ -26,8 +26,9 @@ from deployment.place import Place
 from deployment.stacks import Resource, Stack
 
 DONE, STOPPED, REFUSED, INTERRUPTED = 0, 1, 2, 130
-# What differs when it is paused, in the order of the pause: nothing may start that needs the endpoints.
-CHANGED = ("operations", "base")
+# What differs when it is paused, in the order of the pause: nothing may start that needs the endpoints. The
+# middle one is there only with a second Region.
+CHANGED = ("operations", "replication", "base")
 GONE = {
     "AWS::SageMaker::Endpoint": "the model's endpoint: clients get an error",
     "AWS::EC2::VPCEndpoint": "interface endpoints: records and files that arrive are set aside, not checked",
@@ -113,12 +114,13 @@ def _pause(site: Site, options: argparse.Namespace, folder: Path) -> None:
     assembly = options.app or _synthesised(site, folder, paused=True)
     _summary(site)
     _confirm(site.names.profile, is_given=options.yes)
-    first, second = CHANGED
-    _deploy(site, assembly, first)
+    *first, last = _changed(site, assembly)
+    for group in first:
+        _deploy(site, assembly, group)
     # One may have begun just before its schedule was switched off, and needs the endpoints until its end.
     if busy := list(running(site)):
         raise PauseError(_told_busy(site, busy))
-    _deploy(site, assembly, second)
+    _deploy(site, assembly, last)
     tell(f"{site.names.prefix} is paused; champion: {_champion(site)}")
     tell(f"back: make resume PROFILE={site.names.profile}")
     _bill(assembly, f"{site.names.prefix}, paused")
@@ -126,7 +128,7 @@ def _pause(site: Site, options: argparse.Namespace, folder: Path) -> None:
 
 def _resume(site: Site, options: argparse.Namespace, folder: Path) -> None:
     assembly = options.app or _synthesised(site, folder, paused=False)
-    for group in reversed(CHANGED):
+    for group in reversed(_changed(site, assembly)):
         _deploy(site, assembly, group)
     after = _site(site.names.profile)
     for endpoint in after.named("AWS::SageMaker::Endpoint"):
@@ -142,6 +144,11 @@ def _resume(site: Site, options: argparse.Namespace, folder: Path) -> None:
             )
     tell(f"{site.names.prefix} is back; champion: {_champion(site)}")
     _bill(assembly, f"{site.names.prefix}, without any use")
+
+
+def _changed(site: Site, assembly: Path) -> list[str]:
+    known = cli.stack_ids(assembly)
+    return [group for group in CHANGED if group in CORE or site.names.stack(group) in known]
 
 
 def running(site: Site) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Where a deletion works: the account, Region and caller that the environment's credentials lead to."""
+"""Where a command works: the account, Region and caller that the environment's credentials lead to."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Place:
     caller: str  # ARN
     session: boto3.Session
     _clients: dict[str, Any] = field(default_factory=dict)
+    _others: dict[str, Place] = field(default_factory=dict)
 
     @property
     def partition(self) -> str:
@@ -31,8 +32,18 @@ class Place:
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
-            self._clients[service] = self.session.client(service, config=_CONFIG)
+            self._clients[service] = self.session.client(service, region_name=self.region, config=_CONFIG)
         return self._clients[service]
+
+    def at(self, region: str) -> Place:
+        """The same account and caller in another Region."""
+        if region in ("", self.region):
+            return self
+        if region not in self._others:
+            self._others[region] = Place(
+                account=self.account, region=region, caller=self.caller, session=self.session
+            )
+        return self._others[region]
 
     def environment(self) -> dict[str, str]:
         """For the CDK CLI: the same credentials, and the same Region, for which it has other variables."""

@@ -26,6 +26,7 @@ class Stack:
     id: str
     status: str
     is_protected: bool
+    region: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,25 @@ def present(place: Place, names: Names) -> list[Stack]:
     """Those of the deployment, in the order of deletion."""
     found = {stack["StackName"]: _stack(stack) for stack in _described(place)}
     return [found[name] for group in GROUPS if (name := names.stack(group)) in found]
+
+
+def present_in_both(place: Place, names: Names) -> list[Stack]:
+    """Those of the second Region too, in the order of deletion."""
+    second = second_region(place, names)
+    found = [*present(place, names), *(present(place.at(second), names) if second else ())]
+    order = [names.stack(group) for group in GROUPS]
+    return sorted(found, key=lambda stack: order.index(stack.name))
+
+
+def second_region(place: Place, names: Names) -> str | None:
+    """The other Region of the deployment, if it has one; base tells, also for ninety days after its end."""
+    base = names.stack("base")
+    told = [stack for stack in _described(place) if stack["StackName"] == base]
+    if not told:
+        ids = [stack["StackId"] for stack in gone(place, names) if stack["StackName"] == base][:1]
+        told = [s for i in ids for s in place.client("cloudformation").describe_stacks(StackName=i)["Stacks"]]
+    outputs = {o["OutputKey"]: str(o["OutputValue"]) for s in told for o in s.get("Outputs", [])}
+    return outputs.get("SecondRegion")
 
 
 def outputs(place: Place, stacks: Sequence[Stack]) -> dict[str, str]:
@@ -237,4 +257,5 @@ def _stack(found: Mapping[str, Any]) -> Stack:
         id=found["StackId"],
         status=found["StackStatus"],
         is_protected=found.get("EnableTerminationProtection", False),
+        region=found["StackId"].split(":")[3],
     )

@@ -17,8 +17,10 @@ from typing import Any, Protocol
 import boto3
 from botocore.config import Config
 
+from sandbox import regions
+
 ACCOUNT = "123456789012"
-REGION = "us-east-1"
+REGION = regions.HOME
 DEFAULT_PORT = 5700
 # Twenty characters, because moto reads keys by their length; a real one starts with AKIA or ASIA.
 ROOT_ACCESS_KEY = "SANDBOXROOT000000000"
@@ -82,10 +84,17 @@ def workdir() -> Path:
 
 
 def client(service: str, credentials: HasKeys | None = None) -> Any:
-    """A boto3 client of this account: root, or the holder of the credentials."""
+    """A boto3 client of this account, in the current Region: root, or the holder of the credentials."""
     keys = (credentials.access_key, credentials.secret_key, credentials.token) if credentials else None
     with _client_lock:  # a botocore session is not safe to share between threads while it makes clients
-        return _client(service, endpoint(), keys or (ROOT_ACCESS_KEY, ROOT_SECRET, None))
+        return _client(
+            service, endpoint(), keys or (ROOT_ACCESS_KEY, ROOT_SECRET, None), _region_of(credentials)
+        )
+
+
+def _region_of(credentials: HasKeys | None) -> str:
+    """Of those who hold the keys, if they belong to one; else where the calling code works."""
+    return getattr(credentials, "region", None) or regions.current()
 
 
 @cache
@@ -95,10 +104,11 @@ def session() -> boto3.Session:
 
 
 @cache
-def _client(service: str, url: str, keys: tuple[str, str, str | None]) -> Any:
+def _client(service: str, url: str, keys: tuple[str, str, str | None], region: str) -> Any:
     access_key, secret_key, token = keys
     return session().client(
         service,
+        region_name=region,
         endpoint_url=url,
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
@@ -123,8 +133,8 @@ def environment(credentials: HasKeys | None = None) -> dict[str, str]:
     if credentials and credentials.token:
         keys["AWS_SESSION_TOKEN"] = credentials.token
     return keys | {
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
+        "AWS_REGION": _region_of(credentials),
+        "AWS_DEFAULT_REGION": _region_of(credentials),
         "AWS_ENDPOINT_URL": endpoint(),
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,

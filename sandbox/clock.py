@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sandbox import work
+from sandbox import regions, work
 
 Listener = Callable[[datetime, datetime], None]
 
@@ -81,7 +81,7 @@ def on_move(listener: Listener) -> None:
 
 def call_at(when: datetime, call: Callable[[], object], *, name: str, relative: bool = False) -> Timer:
     """Calls `call` when the clock reaches `when`; it should only start work, not wait."""
-    timer = Timer(when, next(_numbers), call, name, relative)
+    timer = Timer(when, next(_numbers), regions.carried(call), name, relative)
     with _state:
         heapq.heappush(_timers, timer)
         _ensure_ticker()

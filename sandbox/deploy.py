@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox import account
-from sandbox.account import ACCOUNT, REGION
+from sandbox import account, regions
+from sandbox.account import ACCOUNT
 from sandbox.cloudformation.model import Keys
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,6 +39,7 @@ class _Stack:
     execution_role: str
     assets: Path | None
     protected: bool
+    region: str
 
 
 def cdk(*arguments: str, app: Path | None = None, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -112,34 +113,38 @@ def bootstrap(progress: Progress = lambda *_: None) -> None:
 def deploy(assembly: Path, progress: Progress = lambda *_: None) -> dict[str, dict[str, str]]:
     """Publish the assets and deploy every stack in order, with the roles of the bootstrap; stack -> outputs.
 
-    What the CLI does, less its own start and its polling: change sets, roles and errors are the same.
+    What the CLI does, less its own start and its polling: change sets, roles and errors are the same. Each
+    Region that a stack is for is prepared, as `cdk bootstrap` does.
     """
-    bootstrap(progress)
     outputs = {}
     for stack in _stacks(assembly):
-        client = account.client("cloudformation", _assume(stack.deploy_role))
-        if stack.assets:
-            _publish(stack.assets, progress)
-        progress(stack.name, "deploy")
-        _deploy(client, stack)
-        outputs[stack.name] = _outputs(client, stack.name)
+        with regions.at(stack.region):
+            bootstrap(progress)
+            client = account.client("cloudformation", _assume(stack.deploy_role))
+            if stack.assets:
+                _publish(stack.assets, progress)
+            progress(stack.name, "deploy")
+            _deploy(client, stack)
+            outputs[stack.name] = _outputs(client, stack.name)
     return outputs
 
 
 def deploy_stack(assembly: Path, name: str) -> None:
     """One stack by itself: what `cdk deploy --exclusively` does."""
     stack = next(each for each in _stacks(assembly) if each.name == name)
-    if stack.assets:
-        _publish(stack.assets, lambda *_: None)
-    _deploy(account.client("cloudformation", _assume(stack.deploy_role)), stack)
+    with regions.at(stack.region):
+        if stack.assets:
+            _publish(stack.assets, lambda *_: None)
+        _deploy(account.client("cloudformation", _assume(stack.deploy_role)), stack)
 
 
 def destroy_stack(assembly: Path, name: str) -> None:
     """One stack by itself, as it is: what `cdk destroy --exclusively` does."""
     stack = next(each for each in _stacks(assembly) if each.name == name)
-    client = account.client("cloudformation", _assume(stack.deploy_role))
-    if _status(client, name):
-        _delete(client, stack)
+    with regions.at(stack.region):
+        client = account.client("cloudformation", _assume(stack.deploy_role))
+        if _status(client, name):
+            _delete(client, stack)
 
 
 def destroy(assembly: Path, progress: Progress = lambda *_: None, *, empty: bool = False) -> None:
@@ -149,19 +154,24 @@ def destroy(assembly: Path, progress: Progress = lambda *_: None, *, empty: bool
     while their bucket's neighbours are deleted, hence the second attempt.
     """
     for stack in reversed(list(_stacks(assembly))):
-        client = account.client("cloudformation", _assume(stack.deploy_role))
-        if not _status(client, stack.name):
-            continue
-        progress(stack.name, "destroy")
-        if empty:
-            empty_buckets(stack.name)
-        try:
-            _delete(client, stack)
-        except DeploymentError:
-            if not empty:
-                raise
-            empty_buckets(stack.name)
-            _delete(client, stack)
+        with regions.at(stack.region):
+            _destroy(stack, progress, empty=empty)
+
+
+def _destroy(stack: _Stack, progress: Progress, *, empty: bool) -> None:
+    client = account.client("cloudformation", _assume(stack.deploy_role))
+    if not _status(client, stack.name):
+        return
+    progress(stack.name, "destroy")
+    if empty:
+        empty_buckets(stack.name)
+    try:
+        _delete(client, stack)
+    except DeploymentError:
+        if not empty:
+            raise
+        empty_buckets(stack.name)
+        _delete(client, stack)
 
 
 def _delete(client: Any, stack: _Stack) -> None:
@@ -212,6 +222,17 @@ def _stacks(assembly: Path) -> Iterator[_Stack]:
 def _stack(assembly: Path, name: str, artifact: dict[str, Any], artifacts: dict[str, Any]) -> _Stack:
     properties = artifact["properties"]
     manifest = artifacts.get(f"{name}.assets", {}).get("properties", {}).get("file")
+    with regions.at(_region(artifact["environment"])):
+        return _placed_stack(assembly, name, properties, manifest)
+
+
+def _region(environment: str) -> str:
+    """Of aws://<account>/<region>, either of which may be unknown."""
+    named = environment.rsplit("/", 1)[-1]
+    return regions.current() if named == "unknown-region" else named
+
+
+def _placed_stack(assembly: Path, name: str, properties: dict[str, Any], manifest: str | None) -> _Stack:
     return _Stack(
         name=properties.get("stackName", name),
         template=assembly / properties["templateFile"],
@@ -221,6 +242,7 @@ def _stack(assembly: Path, name: str, artifact: dict[str, Any], artifacts: dict[
         execution_role=_filled(properties["cloudFormationExecutionRoleArn"]),
         assets=assembly / manifest if manifest else None,
         protected=properties.get("terminationProtection", False),
+        region=regions.current(),
     )
 
 
@@ -340,7 +362,7 @@ def _assume(role: str) -> Keys:
 
 
 def _filled(text: str) -> str:
-    values = {"AWS::AccountId": ACCOUNT, "AWS::Region": REGION, "AWS::Partition": "aws"}
+    values = {"AWS::AccountId": ACCOUNT, "AWS::Region": regions.current(), "AWS::Partition": "aws"}
     for name, value in values.items():
         text = text.replace("${" + name + "}", value)
     return text

@@ -8,12 +8,12 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import escape
 
-from sandbox import account, control
+from sandbox import account, control, regions
 
-_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/[^/]+/[^/]+/([^/]+)/aws4_request")
+_CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
 _HOST = re.compile(r"([a-z0-9.-]+\.)?(localhost|127\.0\.0\.1)(:\d+)?$", re.I)
 # moto's own back doors: state reset without a principal, and a caller who names another account.
 _MOTO_PATHS = ("/moto-api", "/latest/", "/favicon.ico")
@@ -60,7 +60,7 @@ def _defect(error: Exception) -> Any:
     if isinstance(error, HTTPException):
         return error
     code = "NotImplemented" if isinstance(error, NotImplementedError) else "SandboxDefect"
-    _, service = _signer(request.environ)
+    _, service, _ = _signer(request.environ)
     operation = request.headers.get("X-Amz-Target") or request.values.get("Action") or request.path
     message = f"{service} {operation}: {type(error).__name__}: {error}"
     if code == "SandboxDefect":
@@ -83,10 +83,14 @@ def application(moto: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[
         if path.startswith(_MOTO_PATHS):
             return _answer(start, "404 Not Found", "text/plain", f"{path} is not served by the sandbox")
         environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)
-        access_key, service = _signer(environ)
+        access_key, service, signed = _signer(environ)
         if access_key is None or not is_known(access_key):
             return _refusal(environ, start, access_key, service)
-        return moto(environ, start)
+        region = _region(environ, service)
+        if regions.is_off(region) or regions.is_off(signed):
+            return _unreachable(environ, start, service, region)
+        with regions.at(region):
+            return moto(environ, start)
 
     return serve
 
@@ -108,20 +112,52 @@ def is_known(access_key: str) -> bool:
     return access_key in active
 
 
-def _signer(environ: dict[str, Any]) -> tuple[str | None, str]:
-    """Access key and service of a signed request, from the header or from a presigned URL."""
+def _signer(environ: dict[str, Any]) -> tuple[str | None, str, str]:
+    """Access key, service and Region of a signed request, from the header or from a presigned URL."""
     authorization = environ.get("HTTP_AUTHORIZATION", "")
     if match := _CREDENTIAL.search(authorization):
-        return match[1], match[2]
+        return match[1], match[3], match[2]
     if authorization.startswith("AWS "):
-        return authorization[4:].split(":")[0], "s3"
+        return authorization[4:].split(":")[0], "s3", regions.HOME
     query = parse_qs(environ.get("QUERY_STRING", ""))
     if scope := query.get("X-Amz-Credential"):
         parts = scope[0].split("/")
-        return parts[0], parts[3] if len(parts) > 3 else "s3"
+        if len(parts) > 3:
+            return parts[0], parts[3], parts[2]
+        return parts[0], "s3", regions.HOME
     if key := query.get("AWSAccessKeyId"):
-        return key[0], "s3"
-    return None, ""
+        return key[0], "s3", regions.HOME
+    return None, "", regions.HOME
+
+
+def _region(environ: dict[str, Any], service: str) -> str:
+    """Where a request is served: where its bucket is, else where it was signed for."""
+    if service == "s3":
+        from moto.s3.models import s3_backends
+
+        name = unquote(environ.get("PATH_INFO", "")).lstrip("/").partition("/")[0]
+        bucket = s3_backends[account.ACCOUNT]["aws"].buckets.get(name)
+        if bucket is not None:
+            return str(bucket.region_name)
+    return _signer(environ)[2]
+
+
+def _unreachable(
+    environ: dict[str, Any], start: Callable[..., Any], service: str, region: str
+) -> Iterable[bytes]:
+    _read_rest(environ)
+    message = f"the Region {region} is switched off"
+    content_type, body = _error_body(environ, service, "ServiceUnavailable", message)
+    return _answer(
+        start, "503 Service Unavailable", content_type, body, ("x-amzn-errortype", "ServiceUnavailable")
+    )
+
+
+def _read_rest(environ: dict[str, Any]) -> None:
+    """Unread, the body would be taken for the next request on this connection."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if length.isdigit() and int(length) < 2**20:
+        environ["wsgi.input"].read(int(length))
 
 
 def _refusal(
@@ -134,10 +170,7 @@ def _refusal(
         f"access key {access_key or '(none)'} is not of this account; "
         f"allowed: {account.ROOT_ACCESS_KEY}, or a key that its IAM or STS handed out"
     )
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if length.isdigit() and int(length) < 2**20:
-        # Unread, the body would be taken for the next request on this connection.
-        environ["wsgi.input"].read(int(length))
+    _read_rest(environ)
     content_type, body = _error_body(environ, service, code, message)
     return _answer(start, "403 Forbidden", content_type, body, ("x-amzn-errortype", code))
 

@@ -9,8 +9,7 @@ from typing import Any
 from botocore import xform_name
 
 from audit import figures
-from sandbox import selftest
-from sandbox.account import REGION
+from sandbox import regions, selftest
 from sandbox.engines.backends import backend
 
 Parameters = dict[str, Any]
@@ -191,9 +190,12 @@ def _granted() -> dict[str, float]:
     return kept
 
 
+# By Region; of the others moto makes up ids, and a security group that names the real one fails there.
 _PREFIX_LISTS = {
-    f"com.amazonaws.{REGION}.s3": "pl-63a5400a",
-    f"com.amazonaws.{REGION}.dynamodb": "pl-02cd2c6b",
+    "com.amazonaws.us-east-1.s3": "pl-63a5400a",
+    "com.amazonaws.us-east-1.dynamodb": "pl-02cd2c6b",
+    "com.amazonaws.eu-central-1.s3": "pl-6ea54007",
+    "com.amazonaws.eu-central-1.dynamodb": "pl-66a5400f",
 }
 # (module of moto, its response class) -> operations
 _OPERATIONS: dict[tuple[str, str], dict[str, Operation]] = {
@@ -227,6 +229,7 @@ def install() -> None:
         responses = selftest.check(f"moto.{module}.responses:{name}")
         for operation, answer in operations.items():
             setattr(responses, xform_name(operation), _method(answer))
+    regions.on_first_use(seed)
 
 
 def seed() -> None:

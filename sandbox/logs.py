@@ -15,7 +15,7 @@ from sandbox import clock, work
 if TYPE_CHECKING:
     from sandbox.iam.identity import Credentials
 
-_known: set[tuple[str, str]] = set()
+_known: set[tuple[str, str, str]] = set()  # Region, group, stream
 _known_lock = threading.Lock()
 
 # PutLogEvents takes 10,000 events and 1 MiB a call (26 bytes on top of each event are counted).
@@ -54,8 +54,9 @@ def reset() -> None:
 
 
 def _ensure_stream(client: Any, log_group: str, stream: str) -> None:
+    place = (client.meta.region_name, log_group, stream)
     with _known_lock:
-        if (log_group, stream) in _known:
+        if place in _known:
             return
     try:
         _create_stream(client, log_group, stream)
@@ -64,7 +65,7 @@ def _ensure_stream(client: Any, log_group: str, stream: str) -> None:
         client.create_log_group(logGroupName=log_group)
         _create_stream(client, log_group, stream)
     with _known_lock:
-        _known.add((log_group, stream))
+        _known.add(place)
 
 
 def _create_stream(client: Any, log_group: str, stream: str) -> None:

@@ -10,6 +10,7 @@ from sandbox.engines import ENGINES
 
 # What others stand on comes first. A module may offer install(), reset(), seed() and self_test().
 PARTS = (
+    "sandbox.regions",
     "sandbox.clock",
     "sandbox.work",
     "sandbox.faults",

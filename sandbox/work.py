@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sandbox import regions
+
 _changed = threading.Condition()
 _running: dict[int, Unit] = {}
 _failures: deque[Failure] = deque(maxlen=500)
@@ -54,7 +56,7 @@ def start(name: str, fn: Callable[..., object], *args: object, **kwargs: object)
                 _running.pop(number, None)
                 _changed.notify_all()
 
-    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread = threading.Thread(target=regions.carried(run), name=name, daemon=True)
     thread.start()
     return thread
 

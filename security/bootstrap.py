@@ -13,5 +13,5 @@ DEPLOYING = (LOOKUP, "file-publishing", "deploy")
 QUALIFIER = "hnb659fds"  # what `cdk bootstrap` takes without being told
 
 
-def role_arn(qualifier: str, word: str) -> str:
-    return f"{ROLE_ARN}/cdk-{qualifier}-{word}-role-{ACCOUNT}-{REGION}"
+def role_arn(qualifier: str, word: str, region: str = REGION) -> str:
+    return f"{ROLE_ARN}/cdk-{qualifier}-{word}-role-{ACCOUNT}-{region}"

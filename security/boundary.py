@@ -7,6 +7,8 @@ machine or a plan.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -110,17 +112,21 @@ def _deny(actions: tuple[str, ...], conditions: dict[str, dict[str, str]]) -> ia
 
 
 class Boundary(iam.ManagedPolicy):
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    """`actions`: those of an optional module's roles, which differ from the core's."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, actions: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(
             scope,
             construct_id,
             description="The most that a role of this deployment may do; grants nothing by itself",
-            statements=[*_ceiling(), *preventive_denials()],
+            statements=[*_ceiling(actions or ACTIONS), *preventive_denials()],
         )
 
 
-def _ceiling() -> list[iam.PolicyStatement]:
-    actions = [f"{service}:{action}" for service, names in ACTIONS.items() for action in names.split()]
+def _ceiling(named: Mapping[str, str]) -> list[iam.PolicyStatement]:
+    actions = [f"{service}:{action}" for service, names in named.items() for action in names.split()]
     elsewhere = [action for action in actions if action.startswith("ecr:")]
     return [
         iam.PolicyStatement(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -52,8 +52,9 @@ class PrivateBucket(s3.Bucket):
         **kwargs: Any,
     ) -> None:
         """`notifies`: EventBridge hears of every object. `reach` is left out only where AWS services alone
-        write.
+        write. A copy takes the original's `expiry`: a property that the L2 does not tell again.
         """
+        self.expiry = tuple(lifecycle_rules)
         super().__init__(
             scope,
             construct_id,
@@ -140,3 +141,47 @@ def tidy(superseded_days: int) -> s3.LifecycleRule:
         expired_object_delete_marker=True,
         noncurrent_version_expiration=Duration.days(superseded_days),
     )
+
+
+def access_log_bucket(
+    scope: Construct,
+    construct_id: str,
+    *,
+    prefix: str,
+    retention_days: int,
+    superseded_days: int,
+    removal_policy: RemovalPolicy,
+) -> s3.Bucket:
+    """Where S3 writes who asked for which object; S3's own keys, see docs/decisions/0006-access-log-
+    encryption.md.
+    """
+    bucket = s3.Bucket(
+        scope,
+        construct_id,
+        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+        encryption=s3.BucketEncryption.S3_MANAGED,
+        enforce_ssl=True,
+        minimum_tls_version=1.2,
+        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+        removal_policy=removal_policy,
+        versioned=True,
+        lifecycle_rules=[
+            s3.LifecycleRule(
+                id="expire",
+                expiration=Duration.days(retention_days),
+                noncurrent_version_expiration=Duration.days(superseded_days),
+            )
+        ],
+    )
+    bucket.add_to_resource_policy(
+        iam.PolicyStatement(
+            actions=["s3:PutObject"],
+            principals=[iam.ServicePrincipal("logging.s3.amazonaws.com")],
+            resources=[bucket.arn_for_objects("*")],
+            conditions={
+                "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
+                "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:s3:::{prefix}-*"},
+            },
+        )
+    )
+    return bucket

@@ -31,9 +31,11 @@ PREFIX_LISTS = {
     "us-west-2": {"s3": "pl-68a54001", "dynamodb": "pl-00a54069"},
 }
 
-# The bucket of `cdk bootstrap`: Glue scripts, contracts and first models come from there.
-_ASSETS = f"arn:{Aws.PARTITION}:s3:::cdk-*-assets-{Aws.ACCOUNT_ID}-{Aws.REGION}"
-ASSET_BUCKET = [_ASSETS, f"{_ASSETS}/*"]
+
+def asset_bucket(region: str = Aws.REGION) -> list[str]:
+    """ARNs of the bucket of `cdk bootstrap`: Glue scripts, contracts and first models come from there."""
+    bucket = f"arn:{Aws.PARTITION}:s3:::cdk-*-assets-{Aws.ACCOUNT_ID}-{region}"
+    return [bucket, f"{bucket}/*"]
 
 
 def only_ours(actions: list[str], resources: list[str]) -> iam.PolicyStatement:

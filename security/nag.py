@@ -8,7 +8,7 @@ place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol, cast
 
 from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
@@ -67,8 +67,27 @@ def _at(app: IConstruct, path: str, rule: str) -> IConstruct:
 def _as_nag_says(construct: IConstruct, subject: str) -> str:
     """Pseudo parameters and buckets as cdk-nag prints them."""
     said = _BUCKET.sub(lambda match: _bucket(construct, match[1]), subject)
+    for bucket, name in _named_buckets(construct) if "arn:aws:s3:::" in said else ():
+        said = said.replace(f"arn:aws:s3:::{name}/", f"{_own(bucket)}/")
     said = said.replace("<Region>", "<AWS::Region>").replace("<AccountId>", "<AWS::AccountId>")
     return said.replace("arn:aws:", "arn:<AWS::Partition>:")
+
+
+def _named_buckets(construct: IConstruct) -> Iterator[tuple[s3.CfnBucket, str]]:
+    """Of its stack, with their names as the ledger writes them; cdk-nag says their logical ids."""
+    stack = Stack.of(construct)
+    for found in stack.node.find_all():
+        name = stack.resolve(found.bucket_name) if isinstance(found, s3.CfnBucket) else None
+        if name is not None:
+            parts = [name] if isinstance(name, str) else name["Fn::Join"][1]
+            yield (
+                cast(s3.CfnBucket, found),
+                "".join(p if isinstance(p, str) else f"<{p['Ref'].removeprefix('AWS::')}>" for p in parts),
+            )
+
+
+def _own(resource: CfnResource) -> str:
+    return f"<{Stack.of(resource).get_logical_id(resource)}.Arn>"
 
 
 def _bucket(construct: IConstruct, path: str) -> str:

@@ -24,6 +24,7 @@ class ServiceRole(iam.Role):
     source_arn  narrows the trust to these resources (ARN patterns, one or more); leave it out only where
                 naming the resource would close a circle in the template
     path        for roles that a bucket policy must name before they exist
+    name        for roles that another Region's stack must name: no export crosses Regions
     sends_source  False for a service that takes on roles without saying for which account and resource:
                 a condition on them would keep it out
     """
@@ -36,6 +37,7 @@ class ServiceRole(iam.Role):
         service: str,
         source_arn: str | Sequence[str] | None = None,
         path: str | None = None,
+        name: str | None = None,
         sends_source: bool = True,
     ) -> None:
         conditions: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if sends_source else {}
@@ -47,14 +49,17 @@ class ServiceRole(iam.Role):
             construct_id,
             assumed_by=iam.ServicePrincipal(f"{service}.amazonaws.com", conditions=conditions),
             path=path,
+            role_name=name,
         )
 
 
 class PersonRole(iam.Role):
     """For people and programs of this account whose own policy lets them take it on."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, path: str) -> None:
-        super().__init__(scope, construct_id, assumed_by=iam.AccountRootPrincipal(), path=path)
+    def __init__(self, scope: Construct, construct_id: str, *, path: str, name: str | None = None) -> None:
+        super().__init__(
+            scope, construct_id, assumed_by=iam.AccountRootPrincipal(), path=path, role_name=name
+        )
 
 
 def roles_below(prefix: str, folder: str) -> str:

@@ -20,6 +20,7 @@ os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.envir
 import pytest  # noqa: E402
 
 from audit.templates import Templates  # noqa: E402
+from settings import Settings  # noqa: E402
 
 # Findings are read from the report: one finding then fails one test, and not every test that needs a
 # template.
@@ -56,14 +57,19 @@ class Assembly:
 def synthesise(
     directory: Path, profile: str, contract: str = "flights", *, is_paused: bool = False
 ) -> Assembly:
-    import app as project
-    import contracts
     from settings import settings_for
 
-    app = project.start(outdir=str(directory), context=CONTEXT)
     settings = settings_for(profile)
-    project.build(app, settings.paused() if is_paused else settings, contracts.load(contract))
-    project.check(app, profile)
+    return synthesise_settings(directory, settings.paused() if is_paused else settings, contract)
+
+
+def synthesise_settings(directory: Path, settings: Settings, contract: str = "flights") -> Assembly:
+    import app as project
+    import contracts
+
+    app = project.start(outdir=str(directory), context=CONTEXT)
+    project.build(app, settings, contracts.load(contract))
+    project.check(app, settings.profile)
     app.synth()
     return read_assembly(directory)
 
@@ -90,6 +96,16 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
 def paused(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """The sandbox, as `make pause` deploys it."""
     return synthesise(tmp_path_factory.mktemp("paused"), "sandbox", is_paused=True)
+
+
+@pytest.fixture(scope="session")
+def with_second_region(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """The sandbox with the module second_region: a pilot light in eu-central-1."""
+    from settings import settings_for
+    from tests.second_region import switched_on
+
+    folder = tmp_path_factory.mktemp("second_region")
+    return synthesise_settings(folder, switched_on(settings_for("sandbox")))
 
 
 @pytest.fixture(params=["production", "sandbox"])

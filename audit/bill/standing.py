@@ -13,6 +13,9 @@ HOURS = 730  # a month, as AWS's own calculators have it
 # SageMaker's size where a variant names none, for a type without a disk of its own: it says that a model of
 # more than 30 GB needs more (developer guide, "endpoint parameters for large model inference").
 HOST_VOLUME_GB = 30
+# Of a rule: bytes and operations that wait, that failed, and how late copies are. Billed as custom metrics,
+# says S3's guide, "Using S3 Replication metrics".
+REPLICATION_METRICS = 4
 ENDPOINT, CONFIG = "AWS::SageMaker::Endpoint", "AWS::SageMaker::EndpointConfig"
 Found = Iterator[Quantity | Unknown]
 
@@ -114,7 +117,7 @@ def _endpoint(templates: Templates, resource: Resource) -> Found:
 
 
 def config_of(templates: Templates, endpoint: Resource) -> Resource | None:
-    """The one that it names; where something else names it at deployment, the only one that there is."""
+    """The one that it names; where something else names it at deployment, the only one of its stack."""
     named = str(endpoint.get("EndpointConfigName"))
     configs = templates.of(CONFIG)
     for config in configs:
@@ -124,7 +127,26 @@ def config_of(templates: Templates, endpoint: Resource) -> Resource | None:
             f"<{config.address}.EndpointConfigName>",
         ):
             return config
-    return configs[0] if len(configs) == 1 and named.startswith("<") else None
+    near = [config for config in configs if config.stack == endpoint.stack] or configs
+    return near[0] if len(near) == 1 and named.startswith("<") else None
+
+
+def _bucket(_: Templates, resource: Resource) -> Found:
+    """Metrics of its replication; what it holds is paid by use."""
+    rules = resource.get("ReplicationConfiguration", "Rules", default=[])
+    measured = [
+        rule
+        for rule in rules
+        if isinstance(rule, Mapping)
+        and ((rule.get("Destination") or {}).get("Metrics") or {}).get("Status") == "Enabled"
+    ]
+    if measured:
+        yield Quantity(
+            group="replication's metrics",
+            what=resource.path,
+            price="cloudwatch.metric",
+            amount=len(measured) * REPLICATION_METRICS,
+        )
 
 
 def _parameter(_: Templates, resource: Resource) -> Found:
@@ -160,6 +182,7 @@ READERS: Mapping[str, Callable[[Templates, Resource], Found]] = {
     "AWS::KMS::Key": _one("keys", "kms.key"),
     "AWS::KMS::ReplicaKey": _one("keys", "kms.key"),
     "AWS::Kinesis::Stream": _stream,
+    "AWS::S3::Bucket": _bucket,
     "AWS::SSM::Parameter": _parameter,
     "AWS::SageMaker::Endpoint": _endpoint,
     "AWS::SecretsManager::Secret": _one("secret", "secretsmanager.secret"),

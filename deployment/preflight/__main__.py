@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
@@ -55,18 +56,29 @@ def _main(options: argparse.Namespace, folder: Path) -> int:
         return _end([error.problem], 0)
     if where and options.account and where.account != options.account:
         return _end([_wrong_account(where, options.account)], 0)
-    app = options.app or _synthesised(where, options.profile, folder / "cdk.out", region)
-    wanted = asked.read(app)
-    refuse_other_profile(wanted, options.profile)
+    parts = asked.by_region(options.app or _synthesised(where, options.profile, folder / "cdk.out", region))
+    found: list[Problem] = []
+    for second, wanted in parts.items():
+        refuse_other_profile(wanted, options.profile)
+        if second:
+            _tell(f"second Region, {second}:")
+        found += _looked_at(options, where, second or region, wanted, is_second=bool(second))
+    return _end(found, sum(len(wanted.templates.resources) for wanted in parts.values()))
+
+
+def _looked_at(
+    options: argparse.Namespace, where: Place | None, region: str, wanted: Asked, *, is_second: bool
+) -> list[Problem]:
     if where is None:
-        found = offline(wanted, region, _tell)
         if not region:
             _tell("the Region is not known: give --region, or export AWS_REGION")
-    else:
-        _tell(f"account {where.account}, Region {where.region}, as {where.caller}")
-        names = names_for(options.profile, stacks.all_names(where))
-        found = problems(where, names, wanted, _tell)
-    return _end(found, len(wanted.templates.resources))
+        return offline(wanted, region, _tell)
+    there = where.at(region) if is_second else where
+    if not is_second:
+        _tell(f"account {there.account}, Region {there.region}, as {there.caller}")
+    names = names_for(options.profile, stacks.all_names(there))
+    found = problems(there, names, wanted, _tell)
+    return [replace(each, what=f"{each.what} in {region}") for each in found] if is_second else found
 
 
 def refuse_other_profile(wanted: Asked, profile: str) -> None:

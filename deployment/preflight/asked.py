@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,36 @@ def read(assembly: Path) -> Asked:
     )
 
 
-def _stacks(assembly: Path) -> dict[str, Mapping[str, Any]]:
+def by_region(assembly: Path) -> dict[str, Asked]:
+    """The same for each Region that a stack is for; "" is the one that is deployed to, and the first."""
+    whole, regions = read(assembly), _regions(assembly)
+    if not regions:
+        return {"": whole}
+    found = {}
+    for region in sorted(set(regions.values())):
+        ids = [name for name, where in regions.items() if where == region]
+        named = _stacks(assembly, ids)
+        found[region] = Asked(
+            templates=whole.templates.only(ids), bootstrap=_bootstrap(named.values()), stacks=tuple(named)
+        )
+    return found
+
+
+def _regions(assembly: Path) -> dict[str, str]:
+    """Stack's id -> Region; of the manifest."""
+    manifest = assembly / "manifest.json"
+    if not manifest.exists():
+        return {}
+    artifacts = json.loads(manifest.read_text(encoding="utf-8"))["artifacts"]
+    where = {
+        name: artifact.get("environment", "").rsplit("/", 1)[-1]
+        for name, artifact in artifacts.items()
+        if artifact["type"] == _STACK
+    }
+    return {name: "" if region == "unknown-region" else region for name, region in where.items()}
+
+
+def _stacks(assembly: Path, ids: Collection[str] | None = None) -> dict[str, Mapping[str, Any]]:
     """By name, what the manifest says of each stack; nothing for a folder of templates alone."""
     manifest = assembly / "manifest.json"
     if not manifest.exists():
@@ -96,7 +125,7 @@ def _stacks(assembly: Path) -> dict[str, Mapping[str, Any]]:
     return {
         artifact["properties"].get("stackName", name): artifact["properties"]
         for name, artifact in artifacts.items()
-        if artifact["type"] == _STACK
+        if artifact["type"] == _STACK and (ids is None or name in ids)
     }
 
 

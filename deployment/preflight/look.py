@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -48,8 +49,15 @@ def of_assembly(
     skip: Collection[str] = (),
 ) -> tuple[list[Problem], int]:
     """As `problems`, of a synthesised assembly; with the number of resources in it."""
-    wanted = asked.read(assembly)
-    return problems(where, names, wanted, tell, skip), len(wanted.templates.resources)
+    found: list[Problem] = []
+    resources = 0
+    for second, wanted in asked.by_region(assembly).items():
+        if second:
+            tell(f"second Region, {second}:")
+        some = problems(where.at(second), names, wanted, tell, skip)
+        found += [replace(each, what=f"{each.what} in {second}") for each in some] if second else some
+        resources += len(wanted.templates.resources)
+    return found, resources
 
 
 def offline(wanted: Asked, region: str, tell: Callable[[str], None]) -> list[Problem]:

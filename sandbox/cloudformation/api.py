@@ -163,7 +163,7 @@ def _create_change_set(call: Call) -> Any:
         raise NotImplementedError(
             f"change sets of type {kind}, mode {call.get('DeploymentMode')} are not supported"
         )
-    stack = operations.living(name) or next((s for s in operations.stacks.values() if s.id == name), None)
+    stack = operations.living(name) or next((s for s in operations.here() if s.id == name), None)
     if kind == "UPDATE":
         stack = operations.find(name)
         operations.refuse_broken(stack)
@@ -226,7 +226,7 @@ def _delete_change_set(call: Call) -> None:
     name = call.get("StackName")
     if name is not None:
         operations.find(name)
-    for stack in operations.stacks.values():
+    for stack in operations.here():
         for change_set in list(stack.change_sets.values()):
             if change_set.id == call.get("ChangeSetName") or (
                 change_set.name == call.get("ChangeSetName") and name in (stack.name, stack.id)
@@ -247,14 +247,12 @@ def _list_change_sets(call: Call) -> Any:
 def _describe_stacks(call: Call) -> Any:
     if name := call.get("StackName"):
         return {"Stacks": [describe.stack(operations.find(name))]}
-    return {
-        "Stacks": [describe.stack(stack) for stack in operations.stacks.values() if stack.deleted is None]
-    }
+    return {"Stacks": [describe.stack(stack) for stack in operations.here() if stack.deleted is None]}
 
 
 def _list_stacks(call: Call) -> Any:
     wanted = call.get("StackStatusFilter")
-    found = [s for s in operations.stacks.values() if not wanted or s.status in wanted]
+    found = [s for s in operations.here() if not wanted or s.status in wanted]
     return _page("StackSummaries", [describe.summary(stack) for stack in found], call)
 
 
@@ -275,7 +273,7 @@ def _describe_stack_resources(call: Call) -> Any:
     if name := call.get("StackName"):
         candidates = [operations.find(name)]
     else:
-        candidates = [s for s in operations.stacks.values() if s.deleted is None]
+        candidates = [s for s in operations.here() if s.deleted is None]
         candidates = [s for s in candidates if any(r.physical_id == physical for r in s.resources.values())]
         if not candidates:
             raise ValidationError(f"Stack for {physical} does not exist")

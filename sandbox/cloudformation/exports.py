@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from sandbox import regions
 from sandbox.cloudformation.errors import TemplateError
 from sandbox.cloudformation.intrinsics import Scope
 from sandbox.cloudformation.model import Output, Stack
@@ -85,4 +86,6 @@ def imported(scope: Scope) -> set[str]:
 
 
 def _living() -> list[Stack]:
-    return [stack for stack in _stacks.values() if stack.deleted is None]
+    """An export is one Region's, as its stack is."""
+    here = regions.current()
+    return [stack for stack in _stacks.values() if stack.deleted is None and stack.region == here]

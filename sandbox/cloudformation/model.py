@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox import account
+from sandbox import account, regions
 from sandbox.cloudformation.template import Template
 
 
@@ -104,6 +104,7 @@ class Stack:
     updated: datetime | None = None
     deleted: datetime | None = None
     worker: threading.Thread | None = None
+    region: str = field(default_factory=regions.current)
 
     @property
     def busy(self) -> bool:
@@ -144,4 +145,4 @@ class Stack:
 
 
 def new_id(kind: str, name: str) -> str:
-    return f"arn:aws:cloudformation:{account.REGION}:{account.ACCOUNT}:{kind}/{name}/{uuid.uuid4()}"
+    return f"arn:aws:cloudformation:{regions.current()}:{account.ACCOUNT}:{kind}/{name}/{uuid.uuid4()}"

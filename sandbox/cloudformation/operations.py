@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox import account
-from sandbox.account import ACCOUNT, REGION
+from sandbox import account, regions
+from sandbox.account import ACCOUNT
 from sandbox.cloudformation import exports, parameters
 from sandbox.cloudformation.changes import changes
 from sandbox.cloudformation.engine import Engine, Target
@@ -40,18 +40,23 @@ def reset() -> None:
 
 def find(name_or_id: str | None) -> Stack:
     """A living stack by name, or any stack by id."""
-    for stack in list(stacks.values()):
+    for stack in here():
         if stack.id == name_or_id or (stack.name == name_or_id and stack.deleted is None):
             return stack
     raise ValidationError(f"Stack with id {name_or_id} does not exist")
 
 
 def living(name: str) -> Stack | None:
-    return next((s for s in list(stacks.values()) if s.name == name and s.deleted is None), None)
+    return next((s for s in here() if s.name == name and s.deleted is None), None)
+
+
+def here() -> list[Stack]:
+    """The current Region's, deleted ones too."""
+    return [stack for stack in list(stacks.values()) if stack.region == regions.current()]
 
 
 def find_change_set(name_or_id: str, stack_name: str | None) -> tuple[Stack, ChangeSet]:
-    for stack in list(stacks.values()):
+    for stack in here():
         if stack_name is not None and stack_name not in (stack.name, stack.id):
             continue
         for change_set in stack.change_sets.values():
@@ -178,7 +183,7 @@ def target_of(stack: Stack, template: Template, given: dict[str, str], tags: dic
             "AWS::AccountId": ACCOUNT,
             "AWS::NotificationARNs": stack.notifications,
             "AWS::Partition": "aws",
-            "AWS::Region": REGION,
+            "AWS::Region": regions.current(),
             "AWS::StackId": stack.id,
             "AWS::StackName": stack.name,
             "AWS::URLSuffix": "amazonaws.com",
@@ -225,7 +230,9 @@ def _start(stack: Stack, work: Callable[[], None]) -> None:
             if stack.status == "DELETE_COMPLETE":
                 stack.deleted = datetime.now(UTC)
 
-    stack.worker = threading.Thread(target=run, name=f"cloudformation-{stack.name}", daemon=True)
+    stack.worker = threading.Thread(
+        target=regions.carried(run), name=f"cloudformation-{stack.name}", daemon=True
+    )
     stack.worker.start()
     stack.worker.join(PATIENCE_SECONDS)
 

@@ -15,4 +15,5 @@ ENGINES = (
     "glue",
     "sagemaker",
     "athena",
+    "replication",
 )

@@ -6,9 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox import clock
+from sandbox import clock, regions
 from sandbox.engines import deliver, dispatch
-from sandbox.engines.backends import ACCOUNT, REGION
+from sandbox.engines.backends import ACCOUNT
 from sandbox.engines.state_calls import timestamp
 
 _SERVICE = "cloudwatch.amazonaws.com"
@@ -61,7 +61,7 @@ def _message(alarm: Any, old: str, new: str, reason: str) -> dict[str, Any]:
         "NewStateValue": new,
         "NewStateReason": reason,
         "StateChangeTime": timestamp(clock.now()),
-        "Region": REGION,
+        "Region": regions.current(),
         "AlarmArn": alarm.alarm_arn,
         "OldStateValue": old,
         "OKActions": alarm.ok_actions or [],

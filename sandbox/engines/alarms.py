@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sandbox import clock, logs, work
+from sandbox import clock, logs, regions, work
 from sandbox.engines import alarm_actions, alarm_state, metrics, service_quota
 from sandbox.engines.alarm_state import Judgement, Sample
 from sandbox.engines.backends import backend
 
-_Series = tuple[str, str, frozenset[tuple[str, str]]]
+_Series = tuple[str, str, str, frozenset[tuple[str, str]]]  # Region, namespace, name, dimensions
 
 _lock = threading.RLock()
 _index: dict[_Series, list[Sample]] = {}
-_indexed = 0
+_indexed: dict[str, int] = {}  # how many of a Region's data were read
 _due = False
 _broken: set[str] = set()  # alarms that cannot be evaluated, reported once each
 _checks: dict[str, clock.Timer] = {}
@@ -48,7 +48,14 @@ def _moved(old: datetime, new: datetime) -> None:
 
 
 def evaluate() -> None:
-    """Every alarm, composite ones last; an alarm that cannot be evaluated is a named failure, once."""
+    """Every alarm of every Region."""
+    for region in regions.used():
+        with regions.at(region):
+            _evaluate()
+
+
+def _evaluate() -> None:
+    """Composite ones last; an alarm that cannot be evaluated is a named failure, once."""
     with _lock:
         _read_new_metrics()
         alarms = list(backend("cloudwatch").alarms.values())
@@ -56,8 +63,8 @@ def evaluate() -> None:
             try:
                 judgement = _composite(alarm) if alarm.rule else _metric(alarm)
             except (alarm_state.UnsupportedAlarmError, SyntaxError, KeyError) as error:
-                if alarm.name not in _broken:
-                    _broken.add(alarm.name)
+                if alarm.alarm_arn not in _broken:
+                    _broken.add(alarm.alarm_arn)
                     work.fail(f"alarm {alarm.name}", error)
                 continue
             if judgement.state is not None and judgement.state != alarm.state_value:
@@ -66,32 +73,34 @@ def evaluate() -> None:
 
 def _check_again(alarm: Any, seconds: float) -> None:
     """While data lie in the window, the state may change without new ones: as they leave it."""
-    timer = _checks.get(alarm.name)
+    timer = _checks.get(alarm.alarm_arn)
     if timer is not None and not timer.cancelled and timer.when > clock.now():
         return
-    _checks[alarm.name] = clock.call_after(timedelta(seconds=seconds), evaluate, name=f"alarm {alarm.name}")
+    _checks[alarm.alarm_arn] = clock.call_after(
+        timedelta(seconds=seconds), evaluate, name=f"alarm {alarm.name}"
+    )
 
 
 # ------------------------------------------------------------------ what
 
 
 def _read_new_metrics() -> None:
-    global _indexed
-    data = backend("cloudwatch").metric_data
-    if len(data) < _indexed:
-        _index.clear()
-        _indexed = 0
-    for datum in data[_indexed:]:
+    region, data = regions.current(), backend("cloudwatch").metric_data
+    if len(data) < _indexed.get(region, 0):
+        for series in [series for series in _index if series[0] == region]:
+            del _index[series]
+        _indexed[region] = 0
+    for datum in data[_indexed.get(region, 0) :]:
         pairs = frozenset((d.name, d.value) for d in datum.dimensions)
-        _index.setdefault((datum.namespace, datum.name, pairs), []).append(_sample(datum))
-    _indexed = len(data)
+        _index.setdefault((region, datum.namespace, datum.name, pairs), []).append(_sample(datum))
+    _indexed[region] = len(data)
 
 
 def samples(namespace: str, name: str, dimensions: Mapping[str, str]) -> list[Sample]:
     """Everything that was measured of a metric, in the order in which it arrived."""
     with _lock:
         _read_new_metrics()
-        return list(_index.get((namespace, name, frozenset(dimensions.items())), ()))
+        return list(_index.get((regions.current(), namespace, name, frozenset(dimensions.items())), ()))
 
 
 def _sample(datum: Any) -> Sample:
@@ -142,7 +151,7 @@ def _math(alarm: Any, periods: int) -> tuple[alarm_state.Points, int]:
             key = _series(stat.metric.namespace, stat.metric.metric_name, stat.metric.dimensions)
             known[query.id] = _points(key, stat.stat, seconds, periods)
             usages[query.id] = service_quota.Usage(
-                namespace=key[0], name=key[1], dimensions=dict(key[2]), seconds=seconds
+                namespace=key[1], name=key[2], dimensions=dict(key[3]), seconds=seconds
             )
     remaining = [query for query in queries if not query.metric_stat]
     while remaining:  # an expression may use another one, whatever their order
@@ -167,7 +176,7 @@ def _uses(expression: str, name: str) -> bool:
 
 
 def _series(namespace: str, name: str, dimensions: Any) -> _Series:
-    return namespace, name, frozenset((d.name, d.value) for d in dimensions)
+    return regions.current(), namespace, name, frozenset((d.name, d.value) for d in dimensions)
 
 
 def _points(key: _Series, statistic: str, seconds: int, periods: int) -> list[float | None]:
@@ -203,7 +212,7 @@ def install() -> None:
         before = self.alarms.get(kwargs["name"])
         alarm = original_put(self, *args, **kwargs)
         alarm.state_value = before.state_value if before else "INSUFFICIENT_DATA"
-        _broken.discard(alarm.name)
+        _broken.discard(alarm.alarm_arn)
         arrived()
         return alarm
 
@@ -239,10 +248,10 @@ def _naive(moment: Any) -> datetime:
 
 
 def reset() -> None:
-    global _indexed, _due
+    global _due
     with _lock:
         _index.clear()
-        _indexed = 0
+        _indexed.clear()
         _due = False
         _broken.clear()
         for timer in _checks.values():

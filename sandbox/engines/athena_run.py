@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from sandbox import account, selftest
+from sandbox import account, regions, selftest
 from sandbox.engines import glue
 from sandbox.engines.container import SHIMS
 from sandbox.engines.spark import Program, s3a
@@ -50,7 +50,7 @@ def forwarded(access_key: str | None) -> Any:
     role_arn = session.principal.role_arn or session.principal.arn
     with _minting:
         made = sts_backends[account.ACCOUNT]["aws"].assume_role(
-            account.REGION, session.name or "athena", role_arn, None, 3600, None
+            regions.current(), session.name or "athena", role_arn, None, 3600, None
         )
     sessions.remember(
         made.access_key_id,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sandbox import clock, control, work
+from sandbox import clock, control, regions, work
 from sandbox.engines import transfer
 
 _LINES_PER_FILE = 2000
@@ -38,8 +38,9 @@ class _Line:
 
 
 _lock = threading.Lock()
-_waiting: dict[tuple[str, str], list[_Line]] = defaultdict(list)
-_places: dict[tuple[str, str], tuple[dict[str, Any], Any]] = {}
+_Key = tuple[str, str, str]  # endpoint, variant, Region: a standby has the name of what it stands by for
+_waiting: dict[_Key, list[_Line]] = defaultdict(list)
+_places: dict[_Key, tuple[dict[str, Any], Any]] = {}
 _chance = random.Random(1)  # noqa: S311 sampling, repeatable
 _ticker: threading.Thread | None = None
 
@@ -49,7 +50,7 @@ def add(endpoint: str, variant: str, config: dict[str, Any], credentials: Any, e
     if not config.get("EnableCapture", True):
         return
     share = int(config["InitialSamplingPercentage"])
-    key = (endpoint, variant)
+    key = (endpoint, variant, regions.current())
     with _lock:
         if share < 100 and _chance.random() * 100 >= share:
             return
@@ -96,8 +97,8 @@ def flush(endpoint: str | None = None) -> int:
     with _lock:
         keys = [key for key in _waiting if endpoint in (None, key[0]) and _waiting[key]]
         taken = {key: _waiting.pop(key) for key in keys}
-    for (name, variant), lines in taken.items():
-        config, credentials = _places[name, variant]
+    for (name, variant, region), lines in taken.items():
+        config, credentials = _places[name, variant, region]
         try:
             _write(name, variant, config, credentials, lines)
         except transfer.TransferError as error:  # as on AWS: the endpoint serves on without its captures

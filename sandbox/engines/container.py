@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sandbox import account, work
+from sandbox import regions, work
 
 SHIMS = Path(__file__).parents[1] / "shims"
 CONTAINERS = SHIMS / "containers"
@@ -73,8 +73,8 @@ def environment(
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
-        "AWS_REGION": account.REGION,
-        "AWS_DEFAULT_REGION": account.REGION,
+        "AWS_REGION": regions.current(),
+        "AWS_DEFAULT_REGION": regions.current(),
         "AWS_EC2_METADATA_DISABLED": "true",
         "SAGEMAKER_BASE_DIR": str(root),
         "ML_ROOT": str(root),

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from sandbox import work
+from sandbox import regions, work
 
 _queue: queue.SimpleQueue[tuple[str, Callable[..., object], tuple[Any, ...]]] = queue.SimpleQueue()
 _lock = threading.Lock()
@@ -21,7 +21,7 @@ def later(name: str, deliver: Callable[..., object], *args: Any) -> None:
     with _lock:
         _pending += 1
         _start()
-    _queue.put((name, deliver, args))
+    _queue.put((name, regions.carried(deliver), args))
 
 
 def busy() -> bool:

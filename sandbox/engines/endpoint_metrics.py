@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from sandbox import clock, selftest
+from sandbox import clock, regions, selftest
 from sandbox.engines import metrics
 from sandbox.engines.backends import backend
 
@@ -26,15 +26,16 @@ class _Minute:
 
 
 _lock = threading.Lock()
-_minutes: dict[tuple[str, str, datetime], _Minute] = {}
+_minutes: dict[tuple[str, str, datetime, str], _Minute] = {}  # the last is the Region
 
 
 def count(endpoint: str, variant: str, *, status: int, model: float, overhead: float, at: datetime) -> None:
     """One invocation; latencies in microseconds."""
     start = at.replace(second=0, microsecond=0)
     with _lock:
-        new = (endpoint, variant, start) not in _minutes
-        minute = _minutes.setdefault((endpoint, variant, start), _Minute(last=at))
+        key = (endpoint, variant, start, regions.current())
+        new = key not in _minutes
+        minute = _minutes.setdefault(key, _Minute(last=at))
         minute.last = max(minute.last, at)
         minute.invocations += 1
         minute.client_errors += 400 <= status < 500
@@ -52,8 +53,9 @@ def publish() -> None:
     with _lock:
         over = [key for key in _minutes if key[2] + _MINUTE <= now]
         taken = {key: _minutes.pop(key) for key in over}
-    for (endpoint, variant, _), minute in taken.items():
-        _publish(endpoint, variant, minute)
+    for (endpoint, variant, _, region), minute in taken.items():
+        with regions.at(region):
+            _publish(endpoint, variant, minute)
     if taken:
         metrics.arrived()
 

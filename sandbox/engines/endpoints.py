@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox import clock, control, logs, work
+from sandbox import clock, control, logs, regions, work
 from sandbox.engines import capture, deployment, endpoint_metrics, fleet
 from sandbox.engines.backends import backend
 from sandbox.engines.fleet import Fleet, Variant
@@ -213,14 +213,20 @@ def install() -> None:
 
 def reset() -> None:
     fleet.seed(0)
+    for region in regions.used():
+        with regions.at(region):
+            _end_all()
+    capture.reset()
+    endpoint_metrics.reset()
+
+
+def _end_all() -> None:
     for endpoint in list(backend("sagemaker").endpoints.values()):
         endpoint.gone.set()
         endpoint.wake.set()
         for one in (endpoint.blue, endpoint.green):
             if one is not None:
                 one.stop()
-    capture.reset()
-    endpoint_metrics.reset()
 
 
 def self_test() -> None:

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox import clock, control, work
+from sandbox import clock, control, regions, work
 from sandbox.engines import deliver, dispatch, event_input, event_pattern, metrics, schedules
-from sandbox.engines.backends import ACCOUNT, REGION, backend
+from sandbox.engines.backends import ACCOUNT, backend
 from sandbox.engines.states import MANAGED_RULE_PREFIX
 
 _SERVICE = "events.amazonaws.com"
@@ -29,7 +29,7 @@ def emit(source: str, detail_type: str, detail: dict[str, Any], *, resources: Se
             "source": source,
             "account": ACCOUNT,
             "time": _time(clock.now()),
-            "region": REGION,
+            "region": regions.current(),
             "resources": list(resources),
             "detail": detail,
         }
@@ -138,7 +138,7 @@ def _put_events(original: Any) -> Any:
                     "source": given["Source"],
                     "account": ACCOUNT,
                     "time": _time(stamp),
-                    "region": REGION,
+                    "region": regions.current(),
                     "resources": given.get("Resources", []),
                     "detail": json.loads(given["Detail"]),
                 },
@@ -205,7 +205,7 @@ def _direct(kind: str) -> Any:
     """S3's own notifications, without EventBridge; moto swallows whatever goes wrong with them."""
 
     def send(account_id: str, event_body: Any, target: str, region_name: str) -> None:  # noqa: ARG001
-        arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{target}" if kind == "sqs" else target
+        arn = f"arn:aws:sqs:{regions.current()}:{ACCOUNT}:{target}" if kind == "sqs" else target
         records = event_body.get("Records")
         bucket = records[0]["s3"]["bucket"]["arn"] if records else f"arn:aws:s3:::{event_body['Bucket']}"
         dispatch.later(f"s3 notification to {arn}", _send_direct, arn, json.dumps(event_body), bucket)
@@ -217,13 +217,32 @@ def _send_direct(arn: str, text: str, bucket_arn: str) -> None:
     deliver.as_service("s3.amazonaws.com", arn, text, source_arn=bucket_arn)
 
 
+def _put_parameter(original: Any) -> Any:
+    def put_parameter(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        is_there = bool(self._parameters.get(name))
+        made = original(self, name, *args, **kwargs)
+        detail = {
+            "operation": "Update" if is_there else "Create",
+            "name": made.name,
+            "type": made.parameter_type,
+            "description": made.description or "",
+        }
+        arn = f"arn:aws:ssm:{regions.current()}:{ACCOUNT}:parameter/{made.name.lstrip('/')}"
+        emit("aws.ssm", "Parameter Store Change", detail, resources=[arn])
+        return made
+
+    return put_parameter
+
+
 def install() -> None:
     import moto.s3.notifications as s3
     from moto.events.models import EventPatternParser, EventsBackend, Rule
+    from moto.ssm.models import SimpleSystemManagerBackend
 
     EventsBackend.put_events = _put_events(EventsBackend.put_events)
     EventPatternParser.parse = _checked(EventPatternParser.parse)
     Rule.send_to_targets = lambda self, original_event, transform_input=True: None  # noqa: ARG005 - see publish
+    SimpleSystemManagerBackend.put_parameter = _put_parameter(SimpleSystemManagerBackend.put_parameter)
     s3._send_event_bridge_message = _object_event
     s3._send_sqs_message = _direct("sqs")
     s3._send_sns_message = _direct("sns")
@@ -242,6 +261,7 @@ def self_test() -> None:
     check("moto.events.models:EventsBackend.put_events", "self", "events")
     check("moto.events.models:EventPatternParser.parse", "self")
     check("moto.events.models:Rule.send_to_targets", "self", "original_event", "transform_input")
+    check("moto.ssm.models:SimpleSystemManagerBackend.put_parameter")
     check("moto.s3.notifications:_send_event_bridge_message", "account_id", "bucket", "event_name", "key")
     check("moto.s3.notifications:_send_sqs_message", "account_id", "event_body", "queue_name", "region_name")
     check("moto.s3.notifications:_send_sns_message", "account_id", "event_body", "topic_arn", "region_name")

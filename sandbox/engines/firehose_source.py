@@ -7,7 +7,7 @@ import json
 import threading
 from typing import Any
 
-from sandbox import account, work
+from sandbox import account, regions, work
 from sandbox.engines import metrics
 from sandbox.engines.firehose_delivery import Delivery
 from sandbox.engines.firehose_settings import Source
@@ -96,7 +96,7 @@ class Reader:
     def _call(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """A request like an SDK's, without one: boto3 spends 25 us on each record of an answer."""
         credentials = self._delivery.roles.credentials(self._role)
-        scope = f"{credentials.access_key}/20000101/{account.REGION}/kinesis/aws4_request"
+        scope = f"{credentials.access_key}/20000101/{regions.current()}/kinesis/aws4_request"
         headers = {
             "Content-Type": "application/x-amz-json-1.1",
             "X-Amz-Target": f"Kinesis_20131202.{operation}",

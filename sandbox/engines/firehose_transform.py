@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from sandbox.engines.backends import REGION
+from sandbox import regions
 from sandbox.engines.firehose_settings import Transform
 
 _MESSAGES = {
@@ -87,7 +87,7 @@ def request(records: Sequence[Record], stream_arn: str, source_arn: str | None) 
                 f'"approximateArrivalTimestamp":{record.arrival_ms}}}'
             )
         parts.append(text + "}")
-    head = {"invocationId": str(uuid.uuid4()), "deliveryStreamArn": stream_arn, "region": REGION}
+    head = {"invocationId": str(uuid.uuid4()), "deliveryStreamArn": stream_arn, "region": regions.current()}
     if source_arn:
         head["sourceKinesisStreamArn"] = source_arn
     return (json.dumps(head)[:-1] + ',"records":[' + ",".join(parts) + "]}").encode()

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox import clock
+from sandbox import clock, regions
 from sandbox.engines.hosting import HostingError, ModelServer
 from sandbox.engines.models import EndpointConfig
 
@@ -55,7 +55,9 @@ class Fleet:
     def start(self) -> None:
         """HostingError if any variant cannot be put into service; none is then left running."""
         with ThreadPoolExecutor(len(self.config.production_variants)) as pool:
-            futures = [pool.submit(self._variant, one) for one in self.config.production_variants]
+            futures = [
+                pool.submit(regions.carried(self._variant), one) for one in self.config.production_variants
+            ]
         self.variants = [future.result() for future in futures if future.exception() is None]
         for future in futures:
             if error := future.exception():

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from sandbox import account, clock
+from sandbox import account, clock, regions
 from sandbox.engines import container, vpc
 from sandbox.iam import identity
 
@@ -88,7 +88,7 @@ class Job:
 
 
 def arn(kind: str, name: str) -> str:
-    return f"arn:aws:sagemaker:{account.REGION}:{account.ACCOUNT}:{kind}/{name}"
+    return f"arn:aws:sagemaker:{regions.current()}:{account.ACCOUNT}:{kind}/{name}"
 
 
 def announce(detail_type: str, resource: str, detail: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from sandbox import account, clock, selftest
+from sandbox import account, clock, regions, selftest
 from sandbox.engines import capture, endpoint_metrics
 from sandbox.engines.backends import backend
 from sandbox.engines.endpoints import Endpoint
@@ -99,7 +99,7 @@ def _model_error(endpoint: Endpoint, answer: Answer) -> Any:
         f"See log group {group} in account {account.ACCOUNT} for more information.",
         "OriginalStatusCode": answer.status,
         "OriginalMessage": text,
-        "LogStreamArn": f"arn:aws:logs:{account.REGION}:{account.ACCOUNT}:log-group:{group}",
+        "LogStreamArn": f"arn:aws:logs:{regions.current()}:{account.ACCOUNT}:log-group:{group}",
     }
     return _error(424, "ModelError", content)
 

@@ -8,9 +8,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox import clock, work
+from sandbox import clock, regions, work
 from sandbox.engines import deliver, dispatch, event_schedule
-from sandbox.engines.backends import ACCOUNT, REGION, backend
+from sandbox.engines.backends import ACCOUNT, backend
 
 _SERVICE = "scheduler.amazonaws.com"
 _RETRY_SECONDS = 0.3
@@ -123,7 +123,7 @@ def _run_rule(rule: Any, due: datetime) -> None:
             "source": "aws.events",
             "account": ACCOUNT,
             "time": f"{due:%Y-%m-%dT%H:%M:%SZ}",
-            "region": REGION,
+            "region": regions.current(),
             "resources": [rule.arn],
             "detail": {},
         },
@@ -132,7 +132,7 @@ def _run_rule(rule: Any, due: datetime) -> None:
 
 def _run_schedule(schedule: Any, due: datetime) -> None:
     target = schedule.target
-    group_arn = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/{schedule.group_name}"
+    group_arn = f"arn:aws:scheduler:{regions.current()}:{ACCOUNT}:schedule-group/{schedule.group_name}"
     execution = str(uuid.uuid4())
     retries = min(int((target.get("RetryPolicy") or {}).get("MaximumRetryAttempts", 185)), _MOST_RETRIES)
     for attempt in range(1, retries + 2):
@@ -167,7 +167,7 @@ def _input(schedule: Any, due: datetime, execution: str, attempt: int) -> str:
             "source": "aws.scheduler",
             "account": ACCOUNT,
             "time": f"{due:%Y-%m-%dT%H:%M:%SZ}",
-            "region": REGION,
+            "region": regions.current(),
             "resources": [schedule.arn],
             "detail": "{}",
         }
@@ -245,7 +245,7 @@ def _check_schedule(_: Any, **given: Any) -> None:
             given["target"]["RoleArn"],
             _SERVICE,
             session="scheduler",
-            source_arn=f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/{group}",
+            source_arn=f"arn:aws:scheduler:{regions.current()}:{ACCOUNT}:schedule-group/{group}",
         )
     except (event_schedule.ScheduleError, KeyError) as error:
         raise ValidationException(f"schedule {given.get('name')}: {error}") from error

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sandbox import account
+from sandbox import account, regions
 from sandbox.engines.spark_worker import CREDENTIALS
 
 _WORKER = Path(__file__).with_name("spark_worker.py")
@@ -256,7 +256,7 @@ def s3a(credentials: Any) -> dict[str, str]:
     """Spark settings that read and write s3:// as the holder of the credentials, and as nobody else."""
     settings = S3A | {
         "fs.s3a.endpoint": account.endpoint(),
-        "fs.s3a.endpoint.region": account.REGION,
+        "fs.s3a.endpoint.region": regions.current(),
     }
     keys = (credentials.access_key, credentials.secret_key, credentials.token)
     return _hadoop(settings) | dict(zip(CREDENTIALS, keys, strict=True))

@@ -9,9 +9,9 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sandbox import clock, work
+from sandbox import clock, regions, work
 from sandbox.engines import metrics, state_time
-from sandbox.engines.backends import ACCOUNT, REGION
+from sandbox.engines.backends import ACCOUNT
 
 _METRICS = {
     "SUCCEEDED": "ExecutionsSucceeded",
@@ -235,4 +235,4 @@ def execution_details(original: Any) -> Any:
 
 
 def machine_arn(name: str) -> str:
-    return f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{name}"
+    return f"arn:aws:states:{regions.current()}:{ACCOUNT}:stateMachine:{name}"

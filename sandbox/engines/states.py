@@ -221,9 +221,10 @@ def reset() -> None:
     """Running executions are stopped: nothing of an account may act in the next one."""
     from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-    from sandbox.engines.backends import ACCOUNT, REGION
+    from sandbox import regions
+    from sandbox.engines.backends import ACCOUNT
 
-    for machine in stepfunctions_parser_backends[ACCOUNT][REGION].state_machines:
+    for machine in stepfunctions_parser_backends[ACCOUNT][regions.current()].state_machines:
         for execution in machine.executions:
             if execution.status == "RUNNING" and execution.exec_worker.env is not None:
                 execution.stop(stop_date=None, error=None, cause="the sandbox was reset")

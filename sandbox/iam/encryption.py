@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sandbox.account import ACCOUNT, REGION
+from sandbox import regions
+from sandbox.account import ACCOUNT
 
 
 def key_arn(name: str | None) -> str | None:
@@ -13,7 +14,7 @@ def key_arn(name: str | None) -> str | None:
         return None
     key = _find(name)
     if key is None:
-        return name if name.startswith("arn:") else f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{name}"
+        return name if name.startswith("arn:") else f"arn:aws:kms:{regions.current()}:{ACCOUNT}:key/{name}"
     return None if _aws_managed(key) else str(key.arn)
 
 
@@ -26,7 +27,7 @@ def any_key_arn(name: str) -> str | None:
 def _find(name: str) -> Any:
     from moto.kms.models import kms_backends
 
-    keys = kms_backends[ACCOUNT][REGION].keys
+    keys = kms_backends[ACCOUNT][regions.of(name)].keys
     if ":alias/" in name or name.startswith("alias/"):
         alias = f"alias/{name.split('alias/', 1)[1]}"
         return next((k for k in list(keys.values()) if alias in k.aliases), None)
@@ -95,21 +96,21 @@ def upload_headers(bucket: str, upload: str) -> tuple[str | None, str | None]:
 def stream_key(arn: str) -> str | None:
     from moto.kinesis.models import kinesis_backends
 
-    stream = kinesis_backends[ACCOUNT][REGION].streams.get(arn.rsplit("/", 1)[-1])
+    stream = kinesis_backends[ACCOUNT][regions.of(arn)].streams.get(arn.rsplit("/", 1)[-1])
     return key_arn(stream.key_id) if stream and stream.encryption_type == "KMS" else None
 
 
 def topic_key(arn: str) -> str | None:
     from moto.sns.models import sns_backends
 
-    topic = sns_backends[ACCOUNT][REGION].topics.get(arn)
+    topic = sns_backends[ACCOUNT][regions.of(arn)].topics.get(arn)
     return key_arn(topic.kms_master_key_id) if topic else None
 
 
 def queue_key(arn: str) -> str | None:
     from moto.sqs.models import sqs_backends
 
-    queue = sqs_backends[ACCOUNT][REGION].queues.get(arn.rsplit(":", 1)[-1])
+    queue = sqs_backends[ACCOUNT][regions.of(arn)].queues.get(arn.rsplit(":", 1)[-1])
     return key_arn(getattr(queue, "kms_master_key_id", None)) if queue else None
 
 
@@ -117,7 +118,7 @@ def secret(name: str) -> Any:
     """moto's secret by name, ARN or partial ARN; None if there is none."""
     from moto.secretsmanager.models import secretsmanager_backends
 
-    secrets = secretsmanager_backends[ACCOUNT][REGION].secrets
+    secrets = secretsmanager_backends[ACCOUNT][regions.current()].secrets
     for found in list(secrets.values()):
         if name in (found.name, found.arn, found.arn.rsplit("-", 1)[0]):
             return found
@@ -132,7 +133,7 @@ def secret_key(name: str) -> str | None:
 def table_key(name: str) -> str | None:
     from moto.dynamodb.models import dynamodb_backends
 
-    table = dynamodb_backends[ACCOUNT][REGION].tables.get(name.rsplit("/", 1)[-1])
+    table = dynamodb_backends[ACCOUNT][regions.current()].tables.get(name.rsplit("/", 1)[-1])
     specification = (table.sse_specification if table else None) or {}
     return key_arn(specification.get("KMSMasterKeyId")) if specification.get("Enabled") else None
 
@@ -140,14 +141,14 @@ def table_key(name: str) -> str | None:
 def log_group_key(name: str) -> str | None:
     from moto.logs.models import logs_backends
 
-    group = logs_backends[ACCOUNT][REGION].groups.get(name)
+    group = logs_backends[ACCOUNT][regions.current()].groups.get(name)
     return key_arn(group.kms_key_id) if group else None
 
 
 def parameter_key(name: str) -> str | None:
     from moto.ssm.models import ssm_backends
 
-    found = ssm_backends[ACCOUNT][REGION].get_parameters([name]).get(name)
+    found = ssm_backends[ACCOUNT][regions.current()].get_parameters([name]).get(name)
     return key_arn(found.keyid) if found and found.parameter_type == "SecureString" else None
 
 

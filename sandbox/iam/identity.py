@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox import account, clock
-from sandbox.account import ACCOUNT, REGION
+from sandbox import account, clock, regions
+from sandbox.account import ACCOUNT
 from sandbox.iam import record, sessions, store
 from sandbox.iam.evaluate import Decision, Policies, Principal, Request, decide
 from sandbox.iam.network import Network
@@ -36,6 +36,7 @@ class Credentials:
     token: str
     role_arn: str
     session: str
+    region: str = field(default_factory=regions.current)  # where whoever holds them works
 
     def environment(self) -> dict[str, str]:
         """What a subprocess needs to call the account as this role, and nothing else."""
@@ -71,7 +72,7 @@ def service_credentials(
 
     name = re.sub(r"[^\w+=,.@-]", "-", session)[:64]
     with _minting:
-        role = sts_backends[ACCOUNT]["aws"].assume_role(REGION, name, role_arn, None, 3600, None)
+        role = sts_backends[ACCOUNT]["aws"].assume_role(regions.current(), name, role_arn, None, 3600, None)
     principal = sessions.role_session(role_arn, name)
     sessions.remember(
         role.access_key_id,
@@ -113,6 +114,45 @@ def service_may(service: str, action: str, resource_arn: str, *, source_arn: str
     return _decided(service, action, resource_arn, source_arn, {}).allowed
 
 
+def asker(holder: Credentials, *, region: str) -> Callable[..., None]:
+    """For a service that uses a role without calling the API: ask(action, resource, more keys), or Denied.
+
+    The same policies decide as for a call, and the record has a line for each.
+    """
+    principal = sessions.role_session(holder.role_arn, holder.session)
+    always: dict[str, object] = {
+        "aws:currenttime": clock.now().isoformat(),
+        "aws:principalaccount": ACCOUNT,
+        "aws:principalarn": holder.role_arn,
+        "aws:principalisawsservice": "false",
+        "aws:principaltype": "AssumedRole",
+        "aws:requestedregion": region,
+        "aws:resourceaccount": ACCOUNT,
+        "aws:securetransport": "true",
+        "s3:resourceaccount": ACCOUNT,
+        "s3:tlsversion": "1.3",
+    }
+
+    def ask(action: str, resource: str, keys: Mapping[str, object] | None = None) -> None:
+        policy, authoritative = store.resource_policy(action, resource)
+        decision = decide(
+            Request(
+                principal=principal, action=action, resource=resource, context={**always, **(keys or {})}
+            ),
+            Policies(
+                identity=store.identity_policies(principal),
+                boundary=store.boundary(principal),
+                resource=policy,
+                authoritative=authoritative,
+            ),
+        )
+        record.add_decision(principal, holder.session, action, resource, decision)
+        if not decision.allowed:
+            raise Denied(_refusal(principal.label, action, resource, None, decision))
+
+    return ask
+
+
 def _service_decision(
     service: str, action: str, resource: str, source_arn: str | None, extra: Mapping[str, str]
 ) -> Decision:
@@ -141,7 +181,9 @@ def _sends_source(service: str, action: str) -> bool:
     """False where AWS's guides say so: a policy that asks for the source refuses the service there."""
     takes_on_a_role = service == "cloudtrail.amazonaws.com" and action == "sts:AssumeRole"
     delivers = service == "events.amazonaws.com" and action.startswith(("kms:", "sns:"))
-    return not takes_on_a_role and not delivers
+    # S3's guide to replication shows a trust without any; whether it sends one is not said.
+    copies = service == "s3.amazonaws.com" and action == "sts:AssumeRole"
+    return not takes_on_a_role and not delivers and not copies
 
 
 def service_context(service: str, source_arn: str | None) -> dict[str, object]:
@@ -153,7 +195,7 @@ def service_context(service: str, source_arn: str | None) -> dict[str, object]:
         "aws:principalservicename": service,
         "aws:principalservicenameslist": [service],
         "aws:securetransport": "true",
-        "aws:requestedregion": REGION,
+        "aws:requestedregion": regions.current(),
         "aws:resourceaccount": ACCOUNT,
         "aws:currenttime": clock.now().isoformat(),
     }

@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandbox.account import ACCOUNT, REGION
+from sandbox import regions
+from sandbox.account import ACCOUNT
 from sandbox.iam import context as keys
 from sandbox.iam import encryption, resources_s3, store
 from sandbox.iam.parse import Parsed
@@ -162,7 +163,7 @@ def _on_behalf(
 ) -> Iterator[Target]:
     if not key:
         return
-    own = keys.forwarded(context, f"{service}.{REGION}.amazonaws.com")
+    own = keys.forwarded(context, f"{service}.{regions.current()}.amazonaws.com")
     own |= {f"kms:encryptioncontext:{name}".lower(): value for name, value in encryption_context.items()}
     if encryption_context:
         own["kms:encryptioncontextkeys"] = list(encryption_context)
@@ -249,7 +250,7 @@ def _logs(call: Parsed, _: dict[str, object]) -> Iterator[Target]:
         actions = _WRITE if call.operation == "PutLogEvents" else _READ
     else:
         return
-    group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}"
+    group = f"arn:aws:logs:{regions.current()}:{ACCOUNT}:log-group:{name}"
     for action in actions if key else ():
         yield Target(
             action=action,
@@ -259,7 +260,7 @@ def _logs(call: Parsed, _: dict[str, object]) -> Iterator[Target]:
                 "kms:encryptioncontextkeys": ["aws:logs:arn"],
             },
             implied_by=f"logs:{call.operation}",
-            as_service=f"logs.{REGION}.amazonaws.com",
+            as_service=f"logs.{regions.current()}.amazonaws.com",
         )
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.account import ACCOUNT, REGION
+from sandbox import regions
+from sandbox.account import ACCOUNT
 
 _HTTPS = 443
 # Names of the endpoint services that are not the name that IAM gives the service.
@@ -56,12 +57,12 @@ def path(network: Network | None, service: str, prefix: str) -> Path:
         return Path()
     from moto.ec2.models import ec2_backends
 
-    vpc = ec2_backends[ACCOUNT][REGION]
+    vpc = ec2_backends[ACCOUNT][regions.current()]
     name = _ENDPOINTS.get(service) or _ENDPOINTS.get(prefix) or prefix
     endpoints = [
         e
         for e in list(vpc.vpc_end_points.values())
-        if e.vpc_id == network.vpc_id and e.service_name == f"com.amazonaws.{REGION}.{name}"
+        if e.vpc_id == network.vpc_id and e.service_name == f"com.amazonaws.{regions.current()}.{name}"
     ]
     reasons = []
     for endpoint in endpoints:

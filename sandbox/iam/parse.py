@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.account import REGION
+from sandbox import regions
 
 _BULK = frozenset({"PutRecords", "PutRecordBatch"})
 _SCOPE = re.compile(r"Credential=([^/,\s]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
@@ -72,7 +72,7 @@ def parse(responder: Any) -> Parsed:
         operation=operation.name,
         params=params,
         headers=request.headers,
-        region=match[2] if match else REGION,
+        region=match[2] if match else regions.current(),
         protocol=protocol,
     )
 

@@ -7,7 +7,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from sandbox.account import ACCOUNT, REGION
+from sandbox import regions
+from sandbox.account import ACCOUNT
 from sandbox.iam import resources_by_hand, resources_s3
 from sandbox.iam.parse import Parsed
 from sandbox.iam.resource_table import ACTIONS, LOWER_CASE, TABLE
@@ -62,7 +63,7 @@ def fill(template: str, call: Parsed) -> list[str]:
 
 
 def arn_of(service: str, suffix: str) -> str:
-    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{suffix}"
+    return f"arn:aws:{service}:{regions.current()}:{ACCOUNT}:{suffix}"
 
 
 def _values(params: Any, path: str) -> list[str]:
@@ -119,7 +120,7 @@ def resource_kinds(action: str) -> list[tuple[str, str, bool]] | None:
 
 
 def _fill_reference(form: str, params: dict[str, Any]) -> str | None:
-    fixed = {"Partition": "aws", "Region": REGION, "Account": ACCOUNT}
+    fixed = {"Partition": "aws", "Region": regions.current(), "Account": ACCOUNT}
 
     def value(match: re.Match[str]) -> str:
         name = match[1]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.account import ACCOUNT, REGION
+from sandbox import regions
+from sandbox.account import ACCOUNT
 from sandbox.iam import encryption
 from sandbox.iam.parse import Parsed
 from sandbox.iam.resource_table import ACTIONS
@@ -14,7 +15,8 @@ from sandbox.iam.target import Target, Unmapped
 Maker = Callable[[Parsed], "list[Target] | None"]
 
 
-def _arn(service: str, suffix: str, region: str = REGION) -> str:
+def _arn(service: str, suffix: str, region: str | None = None) -> str:
+    region = regions.current() if region is None else region
     return f"arn:aws:{service}:{region}:{ACCOUNT}:{suffix}"
 
 
@@ -174,7 +176,7 @@ def _queried(params: dict[str, Any], name: str) -> Any:
 def _hash_key(table: str) -> str | None:
     from moto.dynamodb.models import dynamodb_backends
 
-    found = dynamodb_backends[ACCOUNT][REGION].tables.get(table.rsplit("/", 1)[-1])
+    found = dynamodb_backends[ACCOUNT][regions.current()].tables.get(table.rsplit("/", 1)[-1])
     return found.hash_key_attr if found else None
 
 
@@ -251,7 +253,7 @@ def _iam(call: Parsed) -> list[Target] | None:
 def _athena_query(call: Parsed) -> list[Target]:
     from moto.athena.models import athena_backends
 
-    backend = athena_backends[ACCOUNT][REGION]
+    backend = athena_backends[ACCOUNT][regions.current()]
     execution = backend.executions.get(call.params.get("QueryExecutionId"))
     group = getattr(execution, "workgroup", None)
     name = getattr(group, "name", group) or "primary"
@@ -275,7 +277,7 @@ def _network_interface(call: Parsed) -> list[Target]:
     """The interface itself gets its id later: it is asked for as `network-interface/*`, as AWS does."""
     from moto.ec2.models import ec2_backends
 
-    vpc = ec2_backends[ACCOUNT][REGION]
+    vpc = ec2_backends[ACCOUNT][regions.current()]
     params = call.params
     if call.operation == "CreateNetworkInterface":
         subnet = params["SubnetId"]
@@ -296,7 +298,7 @@ def _network_interface(call: Parsed) -> list[Target]:
         Target(
             action=f"ec2:{call.operation}",
             resource=_arn("ec2", place),
-            context={"ec2:region": REGION, **keys},
+            context={"ec2:region": regions.current(), **keys},
         )
         for place, keys in places
     ]

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from sandbox.account import ACCOUNT, REGION
+from sandbox import regions
+from sandbox.account import ACCOUNT
 from sandbox.iam.evaluate import Policy, Principal
 
 _DENY_ALL = Policy("missing permissions boundary", {"Statement": []})
@@ -124,7 +125,7 @@ def _text(document: Any) -> str:
 def _key_policy(arn: str) -> Policy | None:
     from moto.kms.models import kms_backends
 
-    key = kms_backends[ACCOUNT][REGION].keys.get(arn.rsplit("/", 1)[-1])
+    key = kms_backends[ACCOUNT][regions.of(arn)].keys.get(arn.rsplit("/", 1)[-1])
     return compiled(arn, key.policy) if key else None
 
 
@@ -138,14 +139,14 @@ def _bucket(resource: str) -> str | bytes | None:
 def _queue(resource: str) -> str | None:
     from moto.sqs.models import sqs_backends
 
-    queue = sqs_backends[ACCOUNT][REGION].queues.get(resource.rsplit(":", 1)[-1])
+    queue = sqs_backends[ACCOUNT][regions.of(resource)].queues.get(resource.rsplit(":", 1)[-1])
     return queue.policy if queue else None
 
 
 def _topic(resource: str) -> str | None:
     from moto.sns.models import sns_backends
 
-    topic = sns_backends[ACCOUNT][REGION].topics.get(resource)
+    topic = sns_backends[ACCOUNT][regions.of(resource)].topics.get(resource)
     return topic.policy if topic else None
 
 
@@ -155,7 +156,7 @@ def _function(resource: str) -> str | None:
 
     name = ":".join(resource.split(":")[:7])
     for backends in (lambda_simple_backends, lambda_backends):
-        for function in backends[ACCOUNT][REGION].list_functions():
+        for function in backends[ACCOUNT][regions.of(resource)].list_functions():
             if function.function_arn == name and function.policy and function.policy.statements:
                 return json.dumps({"Version": "2012-10-17", "Statement": function.policy.statements})
     return None
@@ -164,7 +165,7 @@ def _function(resource: str) -> str | None:
 def _secret(resource: str) -> str | None:
     from moto.secretsmanager.models import secretsmanager_backends
 
-    secrets = secretsmanager_backends[ACCOUNT][REGION].secrets
+    secrets = secretsmanager_backends[ACCOUNT][regions.of(resource)].secrets
     found = next((s for s in list(secrets.values()) if s.arn == resource), None)
     return getattr(found, "policy", None)
 
@@ -172,14 +173,16 @@ def _secret(resource: str) -> str | None:
 def _repository(resource: str) -> str | None:
     from moto.ecr.models import ecr_backends
 
-    repository = ecr_backends[ACCOUNT][REGION].repositories.get(resource.split(":repository/")[-1])
+    repository = ecr_backends[ACCOUNT][regions.of(resource)].repositories.get(
+        resource.split(":repository/")[-1]
+    )
     return repository.policy if repository else None
 
 
 def _catalogue(_: str) -> str | None:
     from moto.glue.models import glue_backends
 
-    policy = getattr(glue_backends[ACCOUNT][REGION], "resource_policy", None) or {}
+    policy = getattr(glue_backends[ACCOUNT][regions.current()], "resource_policy", None) or {}
     return policy.get("PolicyInJson") if isinstance(policy, dict) else None
 
 

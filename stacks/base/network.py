@@ -4,19 +4,17 @@ policy.
 
 from __future__ import annotations
 
-from typing import cast
-
 from aws_cdk import Aws, CfnMapping
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from security import grants
-from security.endpoints import ASSET_BUCKET, buckets_of, only_ours
+from security.endpoints import asset_bucket, buckets_of, only_ours
 from security.jobs import ContainerNetwork, ContainerPolicy, JobNetwork
-from security.logs import LogKeeping, PrivateLogGroup
+from security.logs import LogKeeping
+from security.network import flow_logs, nothing, security_group, to_list
 from security.regions import prefix_lists
-from security.roles import ServiceRole, arn
+from security.roles import arn
 from settings import Settings
 
 
@@ -46,7 +44,7 @@ class Network(Construct):
             ],
         )
         self.subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
-        self._flow_logs(logs)
+        flow_logs(self, self.vpc, logs)
         self._security_groups()
         self.s3 = self._gateway("S3", ec2.GatewayVpcEndpointAwsService.S3, self._s3_policy())
         self.dynamodb = self._gateway(
@@ -75,34 +73,11 @@ class Network(Construct):
     def subnet_ids(self) -> list[str]:
         return [subnet.subnet_id for subnet in self.vpc.isolated_subnets]
 
-    def _flow_logs(self, logs: LogKeeping) -> None:
-        group = PrivateLogGroup(self, "FlowLogs", keeping=logs)
-        role = ServiceRole(
-            self, "FlowLogRole", service="vpc-flow-logs", source_arn=arn("ec2", "vpc-flow-log/*")
-        )
-        grants.allow(
-            role,
-            ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            [group.log_group_arn],
-        )
-        log = ec2.CfnFlowLog(
-            self,
-            "FlowLog",
-            resource_id=self.vpc.vpc_id,
-            resource_type="VPC",
-            traffic_type="ALL",
-            deliver_logs_permission_arn=role.role_arn,
-            log_destination_type="cloud-watch-logs",
-            log_group_name=group.log_group_name,
-            max_aggregation_interval=600,
-        )
-        log.node.add_dependency(role)
-
     def _security_groups(self) -> None:
         lists = CfnMapping(self, "PrefixLists", mapping=prefix_lists())
-        to_s3 = _to_list(lists.find_in_map(Aws.REGION, "s3"), "S3 through its gateway")
-        to_dynamodb = _to_list(lists.find_in_map(Aws.REGION, "dynamodb"), "DynamoDB through its gateway")
-        self.endpoints = self._group("Endpoints", "Interface endpoints: AWS services", [_nothing()])
+        to_s3 = to_list(lists.find_in_map(Aws.REGION, "s3"), "S3 through its gateway")
+        to_dynamodb = to_list(lists.find_in_map(Aws.REGION, "dynamodb"), "DynamoDB through its gateway")
+        self.endpoints = self._group("Endpoints", "Interface endpoints: AWS services", [nothing()])
         to_endpoints = ec2.CfnSecurityGroup.EgressProperty(
             ip_protocol="tcp",
             from_port=443,
@@ -133,13 +108,7 @@ class Network(Construct):
     def _group(
         self, construct_id: str, description: str, egress: list[ec2.CfnSecurityGroup.EgressProperty]
     ) -> ec2.SecurityGroup:
-        group = ec2.SecurityGroup(
-            self, construct_id, vpc=self.vpc, allow_all_outbound=False, description=description
-        )
-        # Inside the group: the L2 makes resources of their own for rules to prefix lists and leaves the
-        # group without a rule, for which EC2 adds one that lets everything out.
-        cast(ec2.CfnSecurityGroup, group.node.default_child).security_group_egress = [*egress]
-        return group
+        return security_group(self, construct_id, vpc=self.vpc, description=description, egress=egress)
 
     def _gateway(
         self, construct_id: str, service: ec2.IGatewayVpcEndpointService, policy: list[iam.PolicyStatement]
@@ -156,7 +125,7 @@ class Network(Construct):
         changing = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:PutObject"]
         return [
             only_ours([*reading, *changing], buckets_of(self._settings.stack_name("data"))),
-            only_ours(reading, ASSET_BUCKET),
+            only_ours(reading, asset_bucket()),
         ]
 
     def _dynamodb_policy(self) -> list[iam.PolicyStatement]:
@@ -215,23 +184,6 @@ class Network(Construct):
             subnets=self.subnets,
         )
         endpoint.add_to_policy(policy)
-
-
-def _to_list(prefix_list: str, description: str) -> ec2.CfnSecurityGroup.EgressProperty:
-    return ec2.CfnSecurityGroup.EgressProperty(
-        ip_protocol="tcp",
-        from_port=443,
-        to_port=443,
-        destination_prefix_list_id=prefix_list,
-        description=description,
-    )
-
-
-def _nothing() -> ec2.CfnSecurityGroup.EgressProperty:
-    """A rule that lets nothing out: EC2 gives a group without any rule one that lets everything out."""
-    return ec2.CfnSecurityGroup.EgressProperty(
-        ip_protocol="icmp", from_port=252, to_port=86, cidr_ip="255.255.255.255/32", description="Nothing"
-    )
 
 
 LOG_ACTIONS = ("AssociateKmsKey", "CreateLogGroup", "CreateLogStream", "PutLogEvents")

@@ -7,14 +7,14 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from security.boundary import Boundary
-from security.buckets import BucketKeeping
+from security.buckets import BucketKeeping, access_log_bucket
 from security.logs import LogKeeping
 from security.regions import BUDGET, SupportedRegion, is_without
 from settings import Settings
 from stacks.base.functions import Functions
 from stacks.base.keys import Keys
 from stacks.base.network import Network
-from stacks.base.trail import Trail, access_log_bucket
+from stacks.base.trail import Trail
 
 
 class BaseStack(Stack):
@@ -41,7 +41,14 @@ class BaseStack(Stack):
             key=self.keys.logs, retention_days=settings.base.log_retention_days, removal_policy=removal
         )
         self.buckets = BucketKeeping(
-            access_logs=access_log_bucket(self, "AccessLogs", settings, removal),
+            access_logs=access_log_bucket(
+                self,
+                "AccessLogs",
+                prefix=settings.prefix,
+                retention_days=settings.lake.access_log_retention_days,
+                superseded_days=settings.lake.superseded_retention_days,
+                removal_policy=removal,
+            ),
             removal_policy=removal,
             superseded_days=settings.lake.superseded_retention_days,
         )

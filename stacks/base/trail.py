@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import Aws, Duration
 from aws_cdk import aws_cloudtrail as cloudtrail
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
@@ -50,7 +50,7 @@ class Trail(Construct):
             kms_key_id=keys.logs.key_arn,
             cloud_watch_logs_log_group_arn=group.log_group_arn,
             cloud_watch_logs_role_arn=role.role_arn,
-            advanced_event_selectors=_selectors(settings.stack_name("data")),
+            advanced_event_selectors=_selectors(settings),
         )
         trail.node.add_dependency(role, bucket)
 
@@ -88,9 +88,13 @@ class Trail(Construct):
         return bucket
 
 
-def _selectors(data_stack: str) -> list[cloudtrail.CfnTrail.AdvancedEventSelectorProperty]:
+def _selectors(settings: Settings) -> list[cloudtrail.CfnTrail.AdvancedEventSelectorProperty]:
     field = cloudtrail.CfnTrail.AdvancedFieldSelectorProperty
     selector = cloudtrail.CfnTrail.AdvancedEventSelectorProperty
+    # The stacks' buckets come later, under names that begin with the stack's; copies lie in another Region,
+    # of which this trail hears too.
+    stacks = ["data", *(["standby"] if settings.second_region else [])]
+    buckets = [f"arn:{Aws.PARTITION}:s3:::{settings.stack_name(stack)}-" for stack in stacks]
     return [
         selector(
             name="Management events", field_selectors=[field(field="eventCategory", equal_to=["Management"])]
@@ -100,46 +104,7 @@ def _selectors(data_stack: str) -> list[cloudtrail.CfnTrail.AdvancedEventSelecto
             field_selectors=[
                 field(field="eventCategory", equal_to=["Data"]),
                 field(field="resources.type", equal_to=["AWS::S3::Object"]),
-                # The data stack's buckets come later, under names that begin with the stack's.
-                field(field="resources.ARN", starts_with=[f"arn:{Aws.PARTITION}:s3:::{data_stack}-"]),
+                field(field="resources.ARN", starts_with=buckets),
             ],
         ),
     ]
-
-
-def access_log_bucket(
-    scope: Construct, construct_id: str, settings: Settings, removal: RemovalPolicy
-) -> s3.Bucket:
-    """Where S3 writes who asked for which object; S3's own keys, see docs/decisions/0006-access-log-
-    encryption.md.
-    """
-    bucket = s3.Bucket(
-        scope,
-        construct_id,
-        block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-        encryption=s3.BucketEncryption.S3_MANAGED,
-        enforce_ssl=True,
-        minimum_tls_version=1.2,
-        object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-        removal_policy=removal,
-        versioned=True,
-        lifecycle_rules=[
-            s3.LifecycleRule(
-                id="expire",
-                expiration=Duration.days(settings.lake.access_log_retention_days),
-                noncurrent_version_expiration=Duration.days(settings.lake.superseded_retention_days),
-            )
-        ],
-    )
-    bucket.add_to_resource_policy(
-        iam.PolicyStatement(
-            actions=["s3:PutObject"],
-            principals=[iam.ServicePrincipal("logging.s3.amazonaws.com")],
-            resources=[bucket.arn_for_objects("*")],
-            conditions={
-                "StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID},
-                "ArnLike": {"aws:SourceArn": f"arn:{Aws.PARTITION}:s3:::{settings.prefix}-*"},
-            },
-        )
-    )
-    return bucket

@@ -23,9 +23,10 @@ from security.jobs import ContainerNetwork, JobRole
 from security.keys import KeyRing
 from security.logs import PrivateLogGroup
 from security.roles import ROLE_ARN, PersonRole, arn
+from security.serving import capture, endpoint_config, served_model
 from settings import Settings
 from stacks.operations.neighbours import Evaluate, Lake
-from stacks.operations.release import CHAMPION, SERVING, capture, guard, variant
+from stacks.operations.release import CHAMPION, guard, variant
 
 SCALING_ROLE = (
     "aws-service-role/sagemaker.application-autoscaling.amazonaws.com/"
@@ -73,7 +74,14 @@ class Deploy(Construct):
         baseline_model, group_name = evaluate.baseline_model, evaluate.group.model_package_group_name
         self.endpoint_name = endpoint_name(settings)
         self.role = self._role(network, image, baseline_model)
-        self.model = self._model(image, network, baseline_model)
+        self.model = served_model(
+            self,
+            "BaselineModel",
+            role=self.role,
+            image_uri=image.uri,
+            artefact_url=baseline_model.s3_object_url,
+            network=network,
+        )
         self._config = self._endpoint_config()
         self.baseline = Baseline(
             model_name=self.model.attr_model_name,
@@ -126,56 +134,18 @@ class Deploy(Construct):
         grants.write_objects(role, self._lake.results, "bulk_scores/", in_parts=True)
         return role
 
-    def _model(
-        self, image: Image, network: ContainerNetwork, baseline_model: s3_assets.Asset
-    ) -> sagemaker.CfnModel:
-        model = sagemaker.CfnModel(
-            self,
-            "BaselineModel",
-            execution_role_arn=self.role.role_arn,
-            enable_network_isolation=True,
-            primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
-                image=image.uri, model_data_url=baseline_model.s3_object_url, environment=dict(SERVING)
-            ),
-            vpc_config=sagemaker.CfnModel.VpcConfigProperty(
-                subnets=network.config["Subnets"], security_group_ids=network.config["SecurityGroupIds"]
-            ),
-        )
-        # SageMaker reads the artefact with the role at once; the role's policy is a resource of its own.
-        model.node.add_dependency(self.role)
-        return model
-
     def _endpoint_config(self) -> sagemaker.CfnEndpointConfig:
         champion = variant(CHAMPION, self._settings.deploy)
-        captured = capture(self._settings.deploy, self._lake.captures.bucket_name, self._key.key_arn)
-        config = sagemaker.CfnEndpointConfig
-        return config(
+        percent, bucket = self._settings.deploy.capture_percent, self._lake.captures.bucket_name
+        return endpoint_config(
             self,
             "BaselineConfig",
-            kms_key_id=self._key.key_arn,
-            production_variants=[
-                config.ProductionVariantProperty(
-                    variant_name=champion["VariantName"],
-                    model_name=self.model.attr_model_name,
-                    instance_type=champion["InstanceType"],
-                    initial_instance_count=self._settings.deploy.instances,
-                    initial_variant_weight=1.0,
-                )
-            ],
-            data_capture_config=config.DataCaptureConfigProperty(
-                enable_capture=True,
-                initial_sampling_percentage=captured["InitialSamplingPercentage"],
-                destination_s3_uri=captured["DestinationS3Uri"],
-                kms_key_id=captured["KmsKeyId"],
-                capture_options=[
-                    config.CaptureOptionProperty(capture_mode=option["CaptureMode"])
-                    for option in captured["CaptureOptions"]
-                ],
-                capture_content_type_header=config.CaptureContentTypeHeaderProperty(
-                    csv_content_types=captured["CaptureContentTypeHeader"]["CsvContentTypes"],
-                    json_content_types=captured["CaptureContentTypeHeader"]["JsonContentTypes"],
-                ),
-            ),
+            variant_name=champion["VariantName"],
+            model_name=self.model.attr_model_name,
+            instance_type=champion["InstanceType"],
+            instances=self._settings.deploy.instances,
+            captured=capture(percent, bucket, self._key.key_arn),
+            key=self._key,
         )
 
     def _resolve(

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from aws_cdk import aws_kms as kms
 
 from security.jobs import JobNetwork
 from security.requests import tag_list
+from security.serving import SERVING, capture
 from settings import DeploySettings, Settings
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CONTENT_TYPES = ("application/jsonlines", "application/json", "text/csv")
-# Where the image finds the handler: inside the model's archive, as the container cannot fetch anything.
-SERVING: Mapping[str, str] = {
-    "SAGEMAKER_PROGRAM": "inference.py",
-    "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
-}
 
 
 class ReleaseRequests:
@@ -121,7 +117,9 @@ class ReleaseRequests:
             "EndpointConfigName.$": name,
             "ProductionVariants": variants,
             "KmsKeyId": self._key.key_arn,
-            "DataCaptureConfig": capture(self._settings.deploy, self._captures, self._key.key_arn),
+            "DataCaptureConfig": capture(
+                self._settings.deploy.capture_percent, self._captures, self._key.key_arn
+            ),
             "Tags": tag_list(self._settings.tags("deploy")),
         }
 
@@ -134,22 +132,6 @@ class ReleaseRequests:
 
 def variant(name: str, deploy: DeploySettings) -> dict[str, Any]:
     return {"VariantName": name, "InstanceType": deploy.instance_type}
-
-
-def capture(deploy: DeploySettings, bucket: str, key_arn: str) -> dict[str, Any]:
-    """Requests and answers as they were; SageMaker adds endpoint, variant and hour to the address."""
-    return {
-        "EnableCapture": True,
-        "InitialSamplingPercentage": deploy.capture_percent,
-        "DestinationS3Uri": f"s3://{bucket}/captures",
-        "KmsKeyId": key_arn,
-        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        # Without it SageMaker captures these types in base64.
-        "CaptureContentTypeHeader": {
-            "CsvContentTypes": ["text/csv"],
-            "JsonContentTypes": ["application/json", "application/jsonlines"],
-        },
-    }
 
 
 def guard(deploy: DeploySettings, alarm_names: Sequence[str]) -> dict[str, Any]:

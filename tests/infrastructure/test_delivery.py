@@ -17,6 +17,7 @@ from settings import PROFILES, DeliverySettings, Settings, settings_for
 from stacks.modules.delivery.stack import DeliveryStack
 from tests.conftest import CONTEXT, Assembly, read_assembly
 from tests.policies import identity_statements, text, trust_statements
+from tests.second_region import REGION, switched_on
 from tests.security.test_nag import findings
 
 REPOSITORY, ENVIRONMENT = "octo@1/loop@2", "production"
@@ -81,6 +82,13 @@ def test_it_may_take_on_the_bootstraps_roles_and_nothing_else(module: Assembly) 
         assert [text(arn) for arn in statement.resources] == ROLES
     [role] = module.resources("AWS::IAM::Role").values()
     assert "Boundary" in text(role["PermissionsBoundary"])
+
+
+def test_with_a_second_region_it_may_deploy_there_too(tmp_path: Path) -> None:
+    found = alone(tmp_path, switched_on(settings_for("sandbox")), any_delivery())
+    there = [arn.replace("<Region>", REGION) for arn in ROLES]
+    for statement in identity_statements(found, with_boundary=True):
+        assert [text(arn) for arn in statement.resources] == [*ROLES, *there]
 
 
 def test_the_packs_find_nothing_and_nothing_is_accepted_for_it(module: Assembly) -> None:

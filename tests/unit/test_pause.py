@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import moto
 import pytest
 
 from deployment import pause
-from deployment.names import GROUPS
+from deployment.names import CORE, GROUPS
 from deployment.pause import DONE, INTERRUPTED, REFUSED, STOPPED, main
 
 EMPTY = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
@@ -51,12 +51,16 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @pytest.fixture
 def assembly(tmp_path: Path) -> str:
+    return any_assembly(tmp_path, CORE)
+
+
+def any_assembly(tmp_path: Path, groups: Sequence[str]) -> str:
     artifacts = {
         group.capitalize(): {
             "type": "aws:cloudformation:stack",
             "properties": {"stackName": f"mlref-sandbox-{group}"},
         }
-        for group in GROUPS
+        for group in groups
     }
     (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": artifacts}), encoding="utf-8")
     (tmp_path / "Any.template.json").write_text(EMPTY, encoding="utf-8")
@@ -117,6 +121,15 @@ def test_resume_brings_the_network_back_first_and_asks_nothing(deployed: list[st
     any_deployment()
     assert main(["resume", "--profile", "sandbox", "--app", assembly]) == DONE
     assert deployed == ["deploy Base", "deploy Operations"]
+
+
+def test_with_a_second_region_its_hourly_look_rests_before_the_network_goes(
+    deployed: list[str], tmp_path: Path
+) -> None:
+    any_deployment()
+    folder = any_assembly(tmp_path, [*CORE, "replication", "standby"])
+    assert main(["pause", "--profile", "sandbox", "--yes", "--app", folder]) == DONE
+    assert deployed == ["deploy Operations", "deploy Replication", "deploy Base"]
 
 
 def test_what_began_meanwhile_keeps_the_network(

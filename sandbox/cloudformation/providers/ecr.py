@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from sandbox.account import ACCOUNT, REGION
+from sandbox import regions
+from sandbox.account import ACCOUNT
 from sandbox.cloudformation.providers import tagging
 from sandbox.cloudformation.providers.provider import Attributes, Context, Properties, text
 from sandbox.cloudformation.providers.settings import Setting, apply
@@ -39,7 +40,7 @@ class Repository:
         ]
         context.begun(name)
         apply(context, "ecr", {"repositoryName": name}, _SETTINGS, {}, properties)
-        uri = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}"
+        uri = f"{ACCOUNT}.dkr.ecr.{regions.current()}.amazonaws.com/{name}"
         return name, {"Arn": repository["repositoryArn"], "RepositoryUri": uri}
 
     def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 from botocore import xform_name
 from botocore.model import Shape
 
-from sandbox.account import ACCOUNT, REGION
+from sandbox import regions
+from sandbox.account import ACCOUNT
 from sandbox.cloudformation.errors import UnsupportedError
 from sandbox.cloudformation.providers import tagging
 
@@ -52,7 +53,7 @@ class Context:
         return name.lower() if lower else name
 
     def arn(self, service: str, resource: str) -> str:
-        return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
+        return f"arn:aws:{service}:{regions.current()}:{ACCOUNT}:{resource}"
 
     def call(self, service: str, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """One API call; parameters may have the types and the case of CloudFormation, never unknown names."""
@@ -232,7 +233,7 @@ class Plain:
             return found
         if "{" in spec:
             texts = {k: v for k, v in parameters.items() if isinstance(v, str)}
-            return spec.format(**{**texts, "ref": ref, "region": REGION, "account": ACCOUNT})
+            return spec.format(**{**texts, "ref": ref, "region": regions.current(), "account": ACCOUNT})
         return parameters.get(spec, ref)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sandbox.account import REGION
+from sandbox import regions
 from sandbox.cloudformation.errors import UnsupportedError
 from sandbox.cloudformation.providers.provider import Attributes, Context, Plain, Properties, renamed
 from sandbox.cloudformation.providers.settings import Setting, apply
@@ -88,6 +88,11 @@ def _notification(value: Any) -> tuple[str, dict[str, Any]]:
     return "PutBucketNotificationConfiguration", {"NotificationConfiguration": made}
 
 
+def _replication(value: Any) -> tuple[str, dict[str, Any]]:
+    made = [renamed(Id="ID")(rule) for rule in value["Rules"]]
+    return "PutBucketReplication", {"ReplicationConfiguration": {"Role": value["Role"], "Rules": made}}
+
+
 def _acl(value: str) -> tuple[str, dict[str, Any]]:
     return "PutBucketAcl", {"ACL": re.sub(r"(?<!^)(?=[A-Z])", "-", value).lower()}
 
@@ -116,6 +121,7 @@ _SETTINGS = {
     "NotificationConfiguration": Setting(
         put=_notification, unset=("PutBucketNotificationConfiguration", {"NotificationConfiguration": {}})
     ),
+    "ReplicationConfiguration": Setting(put=_replication, unset=("DeleteBucketReplication", {})),
     "Tags": Setting(
         put=lambda value: ("PutBucketTagging", {"Tagging": {"TagSet": value}}),
         unset=("DeleteBucketTagging", {}),
@@ -123,20 +129,26 @@ _SETTINGS = {
 }
 
 
+def _place() -> dict[str, Any]:
+    """S3 has no word for its first Region."""
+    region = regions.current()
+    return {} if region == regions.HOME else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+
+
 class Bucket:
     def create(self, context: Context, properties: Properties) -> tuple[str, Attributes]:
         name = properties.get("BucketName") or context.name(63, lower=True)
         lock = {"ObjectLockEnabledForBucket": True} if properties.get("ObjectLockEnabled") else {}
-        context.call("s3", "CreateBucket", {"Bucket": name, **lock})
+        context.call("s3", "CreateBucket", {"Bucket": name, **lock, **_place()})
         context.begun(name)
         apply(context, "s3", {"Bucket": name}, _SETTINGS, {}, properties)
-        domain = f"{name}.s3.{REGION}.amazonaws.com"
+        domain = f"{name}.s3.{regions.current()}.amazonaws.com"
         return name, {
             "Arn": f"arn:aws:s3:::{name}",
             "DomainName": f"{name}.s3.amazonaws.com",
             "RegionalDomainName": domain,
-            "DualStackDomainName": f"{name}.s3.dualstack.{REGION}.amazonaws.com",
-            "WebsiteURL": f"http://{name}.s3-website-{REGION}.amazonaws.com",
+            "DualStackDomainName": f"{name}.s3.dualstack.{regions.current()}.amazonaws.com",
+            "WebsiteURL": f"http://{name}.s3-website-{regions.current()}.amazonaws.com",
         }
 
     def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:

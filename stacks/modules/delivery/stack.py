@@ -28,6 +28,8 @@ class DeliveryStack(Stack):
             stack_name=settings.stack_name("delivery"),
             termination_protection=settings.base.keep_on_destroy,
         )
+        second = settings.second_region
+        self._regions = [Aws.REGION, *([second.region] if second else [])]
         provider = self._provider(delivery)
         self.role = self._role(provider, delivery)
         Tags.of(self).add("stage", "delivery")
@@ -43,7 +45,11 @@ class DeliveryStack(Stack):
 
     def _role(self, provider: str, delivery: DeliverySettings) -> iam.Role:
         subject = f"repo:{delivery.repository}:environment:{delivery.environment}"
-        may = [bootstrap.role_arn(delivery.qualifier, word) for word in bootstrap.DEPLOYING]
+        may = [
+            bootstrap.role_arn(delivery.qualifier, word, region)
+            for region in self._regions
+            for word in bootstrap.DEPLOYING
+        ]
         ceiling = iam.ManagedPolicy(
             self,
             "Boundary",
