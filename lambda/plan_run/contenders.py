@@ -59,8 +59,8 @@ def _tuning(model: Mapping[str, Any], candidates: list[dict[str, Any]], run_id: 
     like = hashlib.sha256(json.dumps(kind).encode()).hexdigest()[:16]
     prefix = os.environ["ENDPOINT_NAME"].removesuffix("-endpoint")
     return {
-        # 32 characters are all that SageMaker allows.
-        "name": f"{prefix}-{run_id[3:]}",
+        # 32 characters are all that SageMaker allows: of the run's id the part that no other run has.
+        "name": f"{prefix}-{run_id.rpartition('-')[2]}",
         "hyperparameters": {name: value for name, value in given.items() if name not in ranges},
         "like": like,
         "parents": _parents(like) if section["warm_start"] else [],

@@ -231,9 +231,10 @@ def _check(settings: Settings, model: Mapping[str, Any]) -> None:
             f"customProperties.model.problem: got {model['problem']}, allowed with "
             f"train.algorithm='builtin': {', '.join(OBJECTIVES)}: take 'script' in settings.py"
         )
-    if model["tuning"] and len(f"{settings.prefix}-{EXAMPLE_RUN[3:]}") > LONGEST_TUNING_NAME:
+    own = EXAMPLE_RUN.rpartition("-")[2]
+    if model["tuning"] and len(f"{settings.prefix}-{own}") > LONGEST_TUNING_NAME:
         raise CandidateError(
             f"the tuning jobs' names begin with {settings.prefix}, which is too long: SageMaker allows "
-            f"{LONGEST_TUNING_NAME} characters, of which {len(EXAMPLE_RUN[3:]) + 1} are the run's; "
+            f"{LONGEST_TUNING_NAME} characters, of which {len(own) + 1} are the run's; "
             "shorten the profile's name in settings.py"
         )

@@ -35,7 +35,7 @@ KINDS = {"type": "Categorical", "values": ["hist", "exact", 3]}
 def known(request: Any) -> Any:
     """As it is sent: what is looked up in the state, replaced by what would be there."""
     at_run_time = {
-        "HyperParameterTuningJobName.$": "mlref-sandbox-130402-f6eaf0d1",
+        "HyperParameterTuningJobName.$": "mlref-sandbox-f6eaf0d1",
         "StaticHyperParameters.$": {"seed": "7"},
         "ParentHyperParameterTuningJobs.$": [{"HyperParameterTuningJobName": "last"}],
     }
@@ -173,7 +173,7 @@ def test_a_search_that_fails_goes_on_to_the_evaluation(sandbox: Any) -> None:
 
 def test_names_of_jobs_have_room_in_both_profiles() -> None:
     for settings in (SANDBOX, PRODUCTION):
-        assert len(f"{settings.prefix}-130402-f6eaf0d1") <= LONGEST_TUNING_NAME
+        assert len(f"{settings.prefix}-f6eaf0d1") <= LONGEST_TUNING_NAME
         assert len(f"{settings.prefix}-r20130402-f6eaf0d1-train-{'a' * 20}") <= 63
 
 

@@ -49,7 +49,7 @@ def processing(**changes: Any) -> str:
 
 
 def tuning(**changes: Any) -> str:
-    told = {"HyperParameterTuningJobName": "mlref-sandbox-240412-0badcafe"}
+    told = {"HyperParameterTuningJobName": "mlref-sandbox-0badcafe"}
     told |= {"HyperParameterTuningJobStatus": "Failed", "FailureReason": "All training jobs failed."}
     counted = {"Completed": 0, "Stopped": 0, "RetryableError": 1, "NonRetryableError": 4}
     return json.dumps(told | {"TrainingJobStatusCounters": counted} | changes)

@@ -49,7 +49,7 @@ def trial(number: int, objective: float | None, **changes: Any) -> dict[str, Any
 
 
 SEARCH = {
-    "job": "mlref-sandbox-240412-0badcafe",
+    "job": "mlref-sandbox-0badcafe",
     "status": "Completed",
     "candidate": "boosted",
     "strategy": "Bayesian",
