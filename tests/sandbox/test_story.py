@@ -144,7 +144,8 @@ def go_on_from_the_champion(story: Story, through: str) -> tuple[str, dict[str, 
     asked = {"through": through, "hyperparameters": {"start_from": "champion"}}
     story.operator.start("retraining", {"trigger": "manual", "action": "retrain", **asked})
     story.account.settle()
-    name = story.operator.training()[-1]["name"]
+    # The candidate's own: trials of the search, which follow it, are called otherwise.
+    name = [job["name"] for job in story.operator.training() if "-train-" in job["name"]][-1]
     logs = story.account.site.client("logs")
     group = {"logGroupName": "/aws/sagemaker/TrainingJobs"}
     streams = logs.describe_log_streams(**group, logStreamNamePrefix=name)["logStreams"]
@@ -153,7 +154,7 @@ def go_on_from_the_champion(story: Story, through: str) -> tuple[str, dict[str, 
         for stream in streams
         for event in logs.get_log_events(**group, logStreamName=stream["logStreamName"])["events"]
     ]
-    run_id = "-".join(name.split("-")[-3:-1])
+    run_id = "-".join(name.partition("-train-")[0].split("-")[-2:])
     return "\n".join(event["message"] for event in events), story.analyst.report(
         f"runs/{run_id}/decision.json"
     )
