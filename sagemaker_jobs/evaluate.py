@@ -95,8 +95,8 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
                 for name, text in evaluation.curve_files(agreed, parts.holdout, scored).items()
             },
             "model/model.tar.gz": candidates.packed(winner),
-            "baseline/statistics.json": _json(statistics.statistics(parts.train)),
-            "baseline/constraints.json": _json(statistics.constraints(parts.train)),
+            "baseline/statistics.json": _json(statistics.statistics(parts.train, agreed.kinds)),
+            "baseline/constraints.json": _json(statistics.constraints(parts.train, agreed.kinds)),
             "baseline/baseline.json": _json(evaluation.baseline(agreed, parts, winner)),
         }
     for name, data in files.items():

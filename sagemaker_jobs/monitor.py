@@ -32,7 +32,7 @@ class Places:
 
 
 def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places) -> dict[str, Any]:
-    captures = capture.read(places.captures, agreed.kinds)
+    captures = capture.read(places.captures, agreed.kinds, agreed.classes)
     labels = known_labels(places.features)
     baseline, constraints = (
         _json(places.baseline / "baseline.json"),
@@ -43,10 +43,10 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
         "endpoint": plan.get("endpoint"),
         "window": {"start": plan.get("start"), "end": plan.get("end")},
     }
-    rows, _ = capture.to_frame(captures.rows, agreed.kinds, labels)
+    rows, _ = capture.to_frame(captures.rows, agreed.kinds, labels, agreed.classes)
     files = {
         "report.json": report,
-        "statistics.json": statistics.statistics(rows),
+        "statistics.json": statistics.statistics(rows, agreed.kinds),
         "constraint_violations.json": {"violations": report["data_quality"]["violations"]},
     }
     places.output.mkdir(parents=True, exist_ok=True)

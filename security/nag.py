@@ -8,7 +8,7 @@ place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Protocol, cast
 
 from aws_cdk import Acknowledgment, CfnResource, Stack, Validations
@@ -32,14 +32,16 @@ class Accepted(Protocol):
     def reason(self) -> str: ...
 
 
-def acknowledge(app: IConstruct, rows: Iterable[Accepted]) -> None:
-    """ValueError for a row on a construct that is not there. Rules that have a dash are of audit/, those with
-    an underscore of checkov: both are answered there.
+def acknowledge(app: IConstruct, rows: Iterable[Accepted], *, absent: Collection[str] = ()) -> None:
+    """ValueError for a row on a construct that is not there, unless its path is in `absent`. Rules that have
+    a dash are of audit/, those with an underscore of checkov: both are answered there.
     """
     for row in rows:
         for rule in row.rules:
             if not set("-_") & set(rule):
                 for path, subject in row.places:
+                    if path in absent:
+                        continue
                     _acknowledge(_at(app, path, rule), rule, subject, row.reason)
 
 

@@ -14,8 +14,6 @@ from tabular.contract import ModelContract
 from tabular.frame import Frame
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-# The metric whose drop alarms, and whether a lower value is the better one.
-QUALITY = {"binary": ("roc_auc", False), "regression": ("rmse", True)}
 
 
 def report(
@@ -29,8 +27,8 @@ def report(
     by_variant: dict[str, list[Row]] = {name: [] for name in captures.variants()}
     for row in captures.rows:
         by_variant[row.variant].append(row)
-    scored = {name: to_frame(rows, contract.kinds, labels) for name, rows in by_variant.items()}
-    everything, all_scores = to_frame(captures.rows, contract.kinds, labels)
+    scored = {name: _framed(contract, rows, labels) for name, rows in by_variant.items()}
+    everything, all_scores = _framed(contract, captures.rows, labels)
     found = statistics.violations(everything, constraints) if constraints else []
     return {
         "format": 1,
@@ -56,12 +54,15 @@ def report(
 def variant(
     contract: ModelContract, frame: Frame, scores: np.ndarray, baseline: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Metrics are None, with the reason, while too few labels are known: an alarm then gets no value."""
+    """Metrics are None, with the reason, while too few labels are known: an alarm then gets no value.
+
+    mean_score  of several classes: how sure the model is of its choice, on average
+    """
     known = ~np.isnan(frame.label)
     result: dict[str, Any] = {
         "captured": len(frame),
         "labelled": int(known.sum()),
-        "mean_score": float(scores.mean()) if len(scores) else None,
+        "mean_score": _mean_score(scores),
         "metrics": None,
         "reason": None,
         "loss": None,
@@ -69,6 +70,8 @@ def variant(
         "quality": None,
         "quality_drop": None,
     }
+    if contract.problem not in metrics.HEADLINE:
+        return result | {"reason": f"answers of a {contract.problem} problem are not right or wrong"}
     minimum = int(contract.monitor["minimum_labels"])
     if known.sum() < minimum:
         reason = (
@@ -78,7 +81,10 @@ def variant(
     label, score, days = frame.label[known], scores[known], frame.date[known]
     threshold = baseline.get("threshold") if baseline else None
 
-    measure = metrics.Measure(contract.problem, label, score, threshold=threshold, costs=contract.costs)
+    naive = _rule_scores(contract, frame.take(known)) if contract.problem == "forecasting" else None
+    measure = metrics.Measure(
+        contract.problem, label, score, threshold=threshold, costs=contract.costs, naive=naive
+    )
     # With few days a draw of days says little: rows are drawn then.
     groups = days if len(np.unique(days)) >= comparison.MINIMUM_GROUPS else np.arange(len(label))
     found = metrics.intervals(measure, groups)
@@ -100,13 +106,16 @@ def drifted(
         reason = "the champion has no baseline"
         return {"limit": limit, "features": {}, "drifted": [], "prediction_psi": None, "reason": reason}
     known = {name: bins for name, bins in baseline["features"].items() if name in frame.columns}
-    features = {name: drift.psi(frame.columns[name], bins) for name, bins in known.items()}
+    features = {
+        name: drift.psi(drift.comparable(frame.columns[name], contract.kinds[name]), bins)
+        for name, bins in known.items()
+    }
     few = len(frame) < drift.MINIMUM_ROWS
     return {
         "limit": limit,
         "features": features,
         "drifted": sorted(name for name, value in features.items() if value is not None and value > limit),
-        "prediction_psi": drift.psi(scores, baseline["scores"]),
+        "prediction_psi": drift.psi(drift.answered(scores, contract.classes), baseline["scores"]),
         "reason": f"{len(frame)} rows, at least {drift.MINIMUM_ROWS} are needed" if few else None,
     }
 
@@ -114,8 +123,8 @@ def drifted(
 def _quality(
     contract: ModelContract, live: Mapping[str, Any], baseline: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """drop: lost AUC (binary), or the growth of the RMSE as a share of the baseline's (regression)."""
-    name, lower_is_better = QUALITY[contract.problem]
+    """drop: lost AUC (classes), or the growth of the RMSE as a share of the baseline's (numbers)."""
+    name, lower_is_better = metrics.HEADLINE[contract.problem]
     now = live[name]["value"]
     before = baseline["metrics"][name] if baseline else None
     result: dict[str, Any] = {"metric": name, "baseline": before, "live": now, "drop": None, "reason": None}
@@ -135,7 +144,7 @@ def _comparison(
 
     difference > 0: the challenger's loss is lower.
     """
-    if CHAMPION not in scored or CHALLENGER not in scored:
+    if CHAMPION not in scored or CHALLENGER not in scored or contract.problem not in metrics.HEADLINE:
         return None
     losses = {}
     for name in (CHAMPION, CHALLENGER):
@@ -153,7 +162,7 @@ def _sequential(
 ) -> dict[str, Any] | None:
     """The bounds on which a challenger is judged, from requests of the time in which both answered."""
     challenger = by_variant.get(CHALLENGER)
-    if not challenger or not by_variant.get(CHAMPION):
+    if not challenger or not by_variant.get(CHAMPION) or contract.problem not in metrics.HEADLINE:
         return None
     since = min(row.time for row in challenger)
     champion = [row for row in by_variant[CHAMPION] if row.time >= since]
@@ -178,13 +187,29 @@ def _sequential(
 
 def _losses(contract: ModelContract, rows: list[Row], labels: Mapping[str, float]) -> sequential.Losses:
     """With what no choice of a variant can change: the label, and the rule's loss on the same row."""
-    frame, scores = to_frame(rows, contract.kinds, labels)
+    frame, scores = _framed(contract, rows, labels)
     known = ~np.isnan(frame.label)
     part, request = frame.take(known), np.array([row.request for row in rows], dtype=object)[known]
-    rule = models.RuleModel(content=rules.rule_model(contract.compiled)).scores(part)
+    rule = _rule_scores(contract, part)
     covariates = [part.label, metrics.row_loss(contract.problem, part.label, rule)]
     return sequential.Losses(
         loss=metrics.row_loss(contract.problem, part.label, scores[known]),
         request=request.astype(str),
         known=np.column_stack(covariates),
     )
+
+
+def _framed(
+    contract: ModelContract, rows: list[Row], labels: Mapping[str, float]
+) -> tuple[Frame, np.ndarray]:
+    return to_frame(rows, contract.kinds, labels, contract.classes)
+
+
+def _rule_scores(contract: ModelContract, frame: Frame) -> np.ndarray:
+    return models.RuleModel(content=rules.rule_model(contract.compiled)).scores(frame)
+
+
+def _mean_score(scores: np.ndarray) -> float | None:
+    if not len(scores):
+        return None
+    return float((scores if scores.ndim == 1 else scores.max(axis=1)).mean())
