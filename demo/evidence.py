@@ -234,7 +234,7 @@ def _evaluation(analyst: Analyst, run_id: str) -> dict[str, Any] | None:
         "confusion": found.get("confusion_matrix"),
         "curves": curves,
         "importance": found["importance"],
-        "explained": {name: found["attributions"][name] for name in ("method", "unit")},
+        "explained": {name: (found.get("attributions") or {}).get(name) or "" for name in ("method", "unit")},
         "candidate": found["candidate"],
         "paired": found["paired"],
     }

@@ -14,6 +14,7 @@ from tabular import (
     clustering,
     compared,
     comparison,
+    concept,
     drift,
     fairness,
     generalisation,
@@ -196,6 +197,7 @@ def baseline(contract: ModelContract, parts: Split, candidate: models.Model) -> 
         "problem": contract.problem,
         "run_id": candidate.content["run_id"],
         "metrics": found(np.ones(len(rows))) if found else {},
+        "concept": concept.baseline(contract.problem, rows.label, scores, rows.date) if found else None,
         "scores": drift.bins(drift.answered(scores, class_names(contract, scores))),
         "features": {
             name: drift.bins(drift.comparable(values, contract.kinds[name]))

@@ -8,7 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from tabular import comparison, drift, metrics, models, rules, sequential, statistics
+from tabular import (
+    bias,
+    comparison,
+    concept,
+    drift,
+    fairness,
+    influence,
+    metrics,
+    models,
+    rules,
+    sequential,
+    statistics,
+)
 from tabular.capture import Captures, Row, to_frame
 from tabular.contract import ModelContract
 from tabular.frame import Frame
@@ -22,14 +34,22 @@ def report(
     labels: Mapping[str, float],
     baseline: Mapping[str, Any] | None,
     constraints: Mapping[str, Any] | None,
+    *,
+    known: Frame | None = None,
+    champion: models.Model | None = None,
 ) -> dict[str, Any]:
-    """`baseline` is None while the rule baseline is the champion: there is nothing yet to drop from."""
+    """`baseline` is None while the rule baseline is the champion: there is nothing yet to drop from.
+
+    known     the feature table's rows: their days, and the attributes that fairness looks at
+    champion  the model itself, for its attributions; None for a rule, or one that cannot be loaded
+    """
     by_variant: dict[str, list[Row]] = {name: [] for name in captures.variants()}
     for row in captures.rows:
         by_variant[row.variant].append(row)
     scored = {name: _framed(contract, rows, labels) for name, rows in by_variant.items()}
     everything, all_scores = _framed(contract, captures.rows, labels)
     found = statistics.violations(everything, constraints) if constraints else []
+    answered = _with_days(*scored[CHAMPION], known) if CHAMPION in scored and known is not None else None
     return {
         "format": 1,
         "problem": contract.problem,
@@ -46,6 +66,12 @@ def report(
         "comparison": _comparison(contract, scored),
         "sequential": _sequential(contract, by_variant, labels),
         "drift": drifted(contract, everything, all_scores, baseline),
+        "concept": concept_drift(contract, answered, baseline),
+        "attributions": influence.drifted(
+            (baseline or {}).get("attributions"),
+            influence.measured(contract.problem, champion, everything) if champion else None,
+        ),
+        "bias": bias_drift(contract, answered, baseline),
         "data_quality": {"checked": constraints is not None, "violations": found},
         "baseline": {name: baseline[name] for name in ("run_id", "metrics", "rows")} if baseline else None,
     }
@@ -118,6 +144,48 @@ def drifted(
         "prediction_psi": drift.psi(drift.answered(scores, contract.classes), baseline["scores"]),
         "reason": f"{len(frame)} rows, at least {drift.MINIMUM_ROWS} are needed" if few else None,
     }
+
+
+def concept_drift(
+    contract: ModelContract, answered: tuple[Frame, np.ndarray] | None, baseline: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Of the champion's answers whose label is known."""
+    empty = np.zeros(0)
+    frame, scores = answered or (Frame(key=empty, date=empty, label=empty, columns={}), empty)
+    return concept.look(
+        contract.problem,
+        frame.label,
+        scores,
+        frame.date,
+        (baseline or {}).get("concept"),
+        margin=contract.monitor["concept_drift"],
+        false_alarm=contract.monitor["false_alarm"],
+    )
+
+
+def bias_drift(
+    contract: ModelContract, answered: tuple[Frame, np.ndarray] | None, baseline: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    before, now = (baseline or {}).get("fairness"), None
+    if before and answered and len(answered[0]) >= contract.monitor["minimum_labels"]:
+        now = fairness.report(
+            contract.problem,
+            contract.evaluation.get("fairness") or {},
+            *answered,
+            (baseline or {}).get("threshold"),
+            classes=contract.classes,
+            confidence=contract.gate["confidence"],
+        )
+    return bias.drifted(before, now)
+
+
+def _with_days(frame: Frame, scores: np.ndarray, known: Frame) -> tuple[Frame, np.ndarray]:
+    """The answered rows whose label is known, as the feature table has them: with the day of the event."""
+    place = {key: index for index, key in enumerate(known.key.tolist())}
+    found = [place.get(key, -1) for key in frame.key.tolist()]
+    rows = np.array(found, dtype=np.intp)
+    kept = (rows >= 0) & ~np.isnan(frame.label)
+    return known.take(rows[kept]), scores[kept]
 
 
 def _quality(
