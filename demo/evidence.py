@@ -33,7 +33,7 @@ SHOWN = {
 # What the months' means are means of.
 UNITS = {
     "binary": "share of positive labels",
-    "multiclass": "share of right choices; predicted: how sure the model is of its choice",
+    "multiclass": "share that is right, and how sure it is",
 }
 NORMAL = 1.96
 
