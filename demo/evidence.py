@@ -127,11 +127,25 @@ def _months(story: Story, frozen: str | None) -> list[dict[str, Any]]:
                     "psi": (report.get("drift") or {}).get("features") or {},
                     "variants": report.get("variants"),
                     "comparison": report.get("comparison"),
+                    "watched": _watched(report),
                 }
             )
     for before, after in zip(rows, rows[1:], strict=False):
         after["promoted"] = before["champion"] != after["champion"]
     return rows
+
+
+def _watched(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the monitor said of the relation to the labels, and as context; None without a report."""
+    if not report:
+        return None
+    concept, attributions, bias = (report[name] for name in ("concept", "attributions", "bias"))
+    return {
+        "concept": {name: concept[name] for name in ("at_least", "noticed", "reason")},
+        "attributions": {name: attributions[name] for name in ("ndcg", "reason")},
+        "bias": {name: bias[name] for name in ("grew", "reason")},
+        "drifted": report["drift"]["drifted"],
+    }
 
 
 def _values(answer: Answer, classes: Sequence[str]) -> float | list[float]:

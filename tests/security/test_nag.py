@@ -14,6 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 import app as project
+import contracts
 from audit import ledger
 from security import nag
 from tests.conftest import CONTEXT, Assembly, read_assembly
@@ -132,6 +133,17 @@ def test_a_row_on_another_construct_answers_nothing(tmp_path: Path) -> None:
 def test_a_row_on_a_construct_that_is_gone_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="accepts S1 on Any/Gone, which has no 'Gone': remove the row"):
         careless(tmp_path, Row(("S1",), (("Any/Gone", ""),)))
+
+
+def test_a_row_waits_in_vain_only_for_what_the_contract_leaves_out(tmp_path: Path) -> None:
+    assert project.unasked(contracts.load("flights")) == []
+    [path] = project.unasked(contracts.load("digits"))
+    assert any(path == place for row in ledger.read(project.LEDGER) for place, _ in row.places)
+    row = Row(rules=("IAM5",), places=((path, "Resource::*"),), reason="It is there with a search only.")
+    app = project.start(outdir=str(tmp_path / "cdk.out"))
+    nag.acknowledge(app, [row], absent=[path])
+    with pytest.raises(ValueError, match="which has no 'Operations'"):
+        nag.acknowledge(app, [row])
 
 
 def test_an_open_finding_stops_the_synthesis(tmp_path: Path) -> None:
