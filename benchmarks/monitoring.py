@@ -148,11 +148,9 @@ def served(
     ]
     train = champion.parts.train
     psi = {name: drift.psi(live.columns[name], drift.bins(train.columns[name])) for name in agreed.kinds}
-    looked = look(agreed, before, now)
     return {
         "rows": len(live),
         **rings(agreed, before, now),
-        "concept": {name: looked[name] for name in ("growth", "at_least", "noticed")},
         "features_drifted": sum(value > agreed.monitor["psi"] for value in psi.values() if value is not None),
         "prediction_psi": drift.psi(score, drift.bins(champion.score)),
         "attribution_ndcg": influence.ndcg(
@@ -164,19 +162,20 @@ def served(
 
 
 def rings(agreed: contract.ModelContract, before: Judged, now: Judged) -> dict[str, Any]:
-    """Value and verdict of the two alarms on a plain limit."""
+    """What the three alarms look at, and which of them ring."""
     old, new = (metrics.Measure("binary", each.label, each.score)() for each in (before, now))
     drop = _number(old["roc_auc"]) - _number(new["roc_auc"])
-    gap = _number(new["calibration_gap"])
+    gap, looked = _number(new["calibration_gap"]), look(agreed, before, now)
     return {
         "quality_drop": drop,
         "calibration_gap": gap,
+        "concept": {name: looked[name] for name in ("lost_since", "at_least")},
         "rings": [
             name
             for name, value in (("quality_drop", drop), ("calibration_gap", gap))
             if value > agreed.monitor[name]
         ]
-        + ["concept_drift"] * bool(look(agreed, before, now)["is_drift"]),
+        + ["concept_drift"] * bool(looked["is_drift"]),
     }
 
 
@@ -222,7 +221,7 @@ def planted(
     share: float,
     repetitions: int,
 ) -> dict[str, Any]:
-    """Share of looks that ring, and after how many days the sequential test notices."""
+    """Share of looks that ring, and after how many days of labels a look rings, in the months that do."""
     random = np.random.default_rng(1)
     counts: dict[str, int] = dict.fromkeys(("quality_drop", "calibration_gap", "concept_drift"), 0)
     delays, looks = [], 0
@@ -234,11 +233,10 @@ def planted(
                 label[there] = label[random.permutation(there)]
             changed = replace(now, label=label)
             looks += 1
-            for name in rings(agreed, before, changed)["rings"]:
+            found = rings(agreed, before, changed)
+            for name in found["rings"]:
                 counts[name] += 1
-            noticed = look(agreed, before, changed)["noticed"]
-            if noticed is not None:
-                delays.append(int(noticed[-2:]))
+            delays += _days_until_noticed(agreed, before, changed)
     return {
         "looks": looks,
         "rings": {name: count / looks for name, count in counts.items()},
@@ -256,6 +254,15 @@ def _pairs(rows: frame.Frame, newest: Mapping[int, Champion]) -> Iterator[tuple[
             Judged(date=holdout.date, label=holdout.label, score=champion.score),
             Judged(date=live.date, label=live.label, score=champion.model.scores(live)),
         )
+
+
+def _days_until_noticed(agreed: contract.ModelContract, before: Judged, now: Judged) -> list[int]:
+    """The first number of days after which a look rings; nothing where it does not within the month."""
+    days = np.unique(now.date)
+    for count in range(concept.MINIMUM_DAYS, len(days) + 1):
+        if look(agreed, before, now.take(now.date <= days[count - 1]))["is_drift"]:
+            return [count]
+    return []
 
 
 def _gain(live: frame.Frame, ours: np.ndarray, theirs: np.ndarray) -> dict[str, Any]:

@@ -34,9 +34,9 @@ NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
     },
 }
 
-# name: (lowest, highest, default). concept_drift: by which share of the baseline's loss the loss may exceed
-# what the model expects; false_alarm: the chance that a look rings though it does not.
-CONCEPT = {"concept_drift": (0.0, 10.0, 0.02), "false_alarm": (0.0001, 0.5, 0.05)}
+# name: (lowest, highest, default). concept_drift: which share of the relation between scores and labels may
+# be lost; false_alarm: the chance that a look rings though nothing was.
+CONCEPT = {"concept_drift": (0.0, 10.0, 0.05), "false_alarm": (0.0001, 0.5, 0.01)}
 
 
 def compile_model(section: Any, features: dict[str, Any]) -> dict[str, Any]:

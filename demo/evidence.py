@@ -141,7 +141,7 @@ def _watched(report: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     concept, attributions, bias = (report[name] for name in ("concept", "attributions", "bias"))
     return {
-        "concept": {name: concept[name] for name in ("at_least", "noticed", "reason")},
+        "concept": {name: concept[name] for name in ("lost_since", "at_least", "is_drift", "reason")},
         "attributions": {name: attributions[name] for name in ("ndcg", "reason")},
         "bias": {name: bias[name] for name in ("grew", "reason")},
         "drifted": report["drift"]["drifted"],

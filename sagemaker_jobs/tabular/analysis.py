@@ -44,8 +44,8 @@ def violations(
         found.append(_violation(attribute, "bias_drift_check", text))
     if concept["is_drift"]:
         text = (
-            f"the loss exceeds what the model expects by {concept['at_least']:.1%} of the baseline's loss "
-            f"or more, allowed are {concept['margin']:.1%}; noticed on {concept['noticed']}"
+            f"labels follow the scores less than at evaluation, by {concept['at_least']:.1%} of what the "
+            f"scores promise or more, allowed are {concept['margin']:.1%}"
         )
         found.append(_violation("(label)", "concept_drift_check", text))
     return found

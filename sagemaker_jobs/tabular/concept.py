@@ -1,53 +1,76 @@
-"""Concept drift: whether labels still follow features as they did when the champion was evaluated.
+"""Concept drift: whether labels still follow the champion's scores as they did when it was evaluated.
 
 A loss that grows proves nothing: a season with more of what is hard to tell raises it though the model is as
-right as ever. What is tested is therefore the loss beyond what the model itself expects of the row (the
-entropy of its probabilities): as long as they are right, its mean is zero whatever rows come in. A number has
-no such expectation; its loss is compared with the mean of the hold-out rows.
+right as ever, and a stormy day moves the level of all its rows. What is tested is therefore the relation
+alone: how far labels follow the differences between the scores of one day, whatever its level. `lost` is the
+share of it that is gone: 0 as the scores promise, 1 labels and scores have nothing in common, below 0 labels
+follow more than promised. It is one Newton step for the slope of a calibration line: with the logits of two
+classes, the logarithms of several, and the scores themselves of a number. The level is what calibration looks
+at.
 
-Days are what is independent. The bound holds at all days of a look together (a confidence sequence, see
-tabular.sequential), so that looking earlier or more often within it rings no more often than stated.
+Days are what is independent: standard errors are of a ratio of their sums, and a look makes one test.
 """
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from tabular import metrics, sequential
+from tabular import metrics
 
-# The bounds rest on the central limit theorem; with fewer days there is no verdict.
+# The test rests on the central limit theorem; with fewer days there is no verdict.
 MINIMUM_DAYS = 14
-# Where the bound is tightest: a look at a month.
-PLANNED_DAYS = 30
+STEPS = 50
+ROUNDING = 1e-12
+# Levels of days with labels of one kind only would run away.
+FARTHEST = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mean:
-    """Of rows, with its standard error by days (infinite for one day), and the number of days."""
+class Lost:
+    """Share of the relation that is gone, with its standard error; None where scores do not differ."""
 
-    value: float
-    standard_error: float
+    value: float | None
+    standard_error: float | None
     days: int
 
 
-def excess(problem: str, label: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """(n,): loss minus the loss that the model expects of the row; the whole loss where it expects none."""
-    loss = metrics.row_loss(problem, label, score)
-    if problem not in metrics.CLASSIFICATION:
-        return loss
-    shares = np.column_stack([1 - score, score]) if score.ndim == 1 else score
-    certain = np.clip(shares, metrics.EPSILON, 1 - metrics.EPSILON)
-    return loss + (certain * np.log(certain)).sum(axis=1)
+def by_day(
+    problem: str, label: np.ndarray, score: np.ndarray, date: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(days,) each: the days, what they lack of the promised relation, and how much was promised."""
+    names, day = np.unique(date, return_inverse=True)
+    if problem == "multiclass":
+        lacks, promised = _of_classes(label, score)
+    elif problem == "binary":
+        lacks, promised = _of_two(label, score, day)
+    else:
+        apart = score - _mean(score, np.ones(len(score)), day)
+        lacks, promised = (score - label) * apart, apart**2
+    size = len(names)
+    return (
+        names,
+        np.bincount(day, weights=lacks, minlength=size),
+        np.bincount(day, weights=promised, minlength=size),
+    )
+
+
+def lost(problem: str, label: np.ndarray, score: np.ndarray, date: np.ndarray) -> Lost:
+    names, lacks, promised = by_day(problem, label, score, date)
+    days = len(names)
+    # Equal scores differ by what rounding leaves.
+    if days < 2 or promised.sum() <= ROUNDING * float((score**2).sum()):
+        return Lost(value=None, standard_error=None, days=days)
+    value = float(lacks.sum() / promised.sum())
+    rest = lacks - value * promised
+    error = float(np.sqrt(days / (days - 1) * (rest**2).sum()) / promised.sum())
+    return Lost(value=value, standard_error=error, days=days)
 
 
 def baseline(problem: str, label: np.ndarray, score: np.ndarray, date: np.ndarray) -> dict[str, Any]:
-    """What later looks are compared with; JSON. standard_error is None with one day."""
-    found = mean_by_day(excess(problem, label, score), date)
-    loss = float(metrics.row_loss(problem, label, score).mean())
-    return {**asdict(found), "standard_error": _known(found.standard_error), "loss": loss}
+    """What later looks are compared with; JSON."""
+    return asdict(lost(problem, label, score, date))
 
 
 def look(
@@ -63,64 +86,85 @@ def look(
     """
     date         (n,) ISO days of the events
     before       the champion's, of `baseline`
-    margin       share of the baseline's loss that the excess may grow by
-    false_alarm  chance of a look to ring though the excess did not grow: half of it for each of the two means
+    margin       what may be lost beside what the evaluation lacked already
+    false_alarm  the chance of this look to ring though nothing was lost
 
-    at_least is the growth of the excess that is proved, as a share of the baseline's loss; noticed the first
-    day at whose end it was over the margin.
+    at_least: what is proved to be lost since the evaluation.
     """
     result: dict[str, Any] = {
         "margin": margin,
         "false_alarm": false_alarm,
-        "growth": None,
+        "lost": None,
+        "lost_since": None,
         "at_least": None,
-        "noticed": None,
         "is_drift": False,
-        "days": [],
+        "days": 0,
         "reason": None,
     }
     if before is None:
         return result | {"reason": "the champion has no baseline"}
-    if before["standard_error"] is None or not before["loss"]:
-        return result | {"reason": "the baseline is of one day, or its loss is zero: nothing to measure by"}
-    beyond = excess(problem, label, score)
-    names, codes = np.unique(date, return_inverse=True)
-    if len(names) < MINIMUM_DAYS:
-        return result | {"reason": f"{len(names)} days with labels, at least {MINIMUM_DAYS} are needed"}
-    scale = before["loss"]
-    slack = NormalDist().inv_cdf(1 - false_alarm / 2) * before["standard_error"]
-    bounds: dict[str, float] = {}
-    for day in range(MINIMUM_DAYS, len(names) + 1):
-        so_far = codes < day
-        now = mean_by_day(beyond[so_far], codes[so_far])
-        wide = sequential.width(now.standard_error, day, false_alarm / 2, PLANNED_DAYS)
-        bounds[str(names[day - 1])] = float(now.value - before["value"] - wide - slack) / scale
-    noticed = next((day for day, bound in bounds.items() if bound > margin), None)
+    now = lost(problem, label, score, date) if len(label) else Lost(value=None, standard_error=None, days=0)
+    result["days"] = now.days
+    if min(now.days, before["days"]) < MINIMUM_DAYS:
+        counts = f"{now.days} days with labels, {before['days']} in the evaluation"
+        return result | {"reason": f"{counts}, at least {MINIMUM_DAYS} are needed"}
+    if now.value is None or now.standard_error is None or before["value"] is None:
+        return result | {"reason": "the scores of a day do not differ: they promise nothing"}
+    from scipy import stats
+
+    since = now.value - before["value"]
+    error = float(np.hypot(now.standard_error, before["standard_error"]))
+    at_least = since - float(stats.t.ppf(1 - false_alarm, min(now.days, before["days"]) - 1)) * error
     return result | {
-        "growth": float(beyond.mean() - before["value"]) / scale,
-        "at_least": max(bounds.values()),
-        "noticed": noticed,
-        "is_drift": noticed is not None,
-        "days": [
-            {"day": str(name), "rows": int(rows), "excess": float(total / rows)}
-            for name, rows, total in zip(
-                names, np.bincount(codes), np.bincount(codes, weights=beyond), strict=True
-            )
-        ],
+        "lost": now.value,
+        "lost_since": since,
+        "at_least": at_least,
+        "is_drift": at_least > margin,
     }
 
 
-def mean_by_day(values: np.ndarray, day: np.ndarray) -> Mean:
-    """Mean over rows; the rows of a day hang together."""
-    _, codes = np.unique(day, return_inverse=True)
-    count = int(codes.max()) + 1
-    value = float(values.mean())
-    if count < 2:
-        return Mean(value=value, standard_error=float("inf"), days=count)
-    sums = np.bincount(codes, weights=values - value)
-    error = float(np.sqrt(count / (count - 1) * (sums**2).sum()) / len(values))
-    return Mean(value=value, standard_error=error, days=count)
+def _of_two(label: np.ndarray, score: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    certain = np.clip(score, metrics.EPSILON, 1 - metrics.EPSILON)
+    logit = np.log(certain) - np.log1p(-certain)
+    size = int(day.max()) + 1 if len(day) else 0
+    level = np.zeros(size)
+    for _ in range(STEPS):
+        chance = 1 / (1 + np.exp(-(logit + level[day])))
+        short = np.bincount(day, weights=label - chance, minlength=size)
+        step = short / np.maximum(np.bincount(day, weights=chance * (1 - chance), minlength=size), 1e-9)
+        moved = np.clip(level + np.clip(step, -1, 1), -FARTHEST, FARTHEST)
+        if np.abs(moved - level).max(initial=0.0) < 1e-10:
+            break
+        level = moved
+    chance = 1 / (1 + np.exp(-(logit + level[day])))
+    weight = chance * (1 - chance)
+    apart = logit - _mean(logit, weight, day)
+    return (chance - label) * apart, weight * apart**2
 
 
-def _known(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def _of_classes(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The level of each class is that of the whole look: a day has too few rows of each."""
+    certain = np.log(np.clip(score, metrics.EPSILON, 1.0))
+    truth = np.zeros_like(certain)
+    truth[np.arange(len(label)), label.astype(np.intp)] = 1
+    level = np.zeros(certain.shape[1])
+    for _ in range(STEPS):
+        share = _softmax(certain + level)
+        wanted, found = truth.sum(axis=0), share.sum(axis=0)
+        level = np.clip(level + np.log(np.maximum(wanted, 1e-3) / found), -FARTHEST, FARTHEST)
+    share = _softmax(certain + level)
+    weight = share * (1 - share)
+    apart = certain - (weight * certain).sum(axis=0) / weight.sum(axis=0)
+    lacks = ((share - truth) * apart).sum(axis=1)
+    return lacks, (share * apart**2).sum(axis=1) - (share * apart).sum(axis=1) ** 2
+
+
+def _softmax(values: np.ndarray) -> np.ndarray:
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _mean(values: np.ndarray, weight: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """(n,): the weighted mean of the row's day."""
+    whole = np.maximum(np.bincount(day, weights=weight), 1e-300)
+    return np.asarray((np.bincount(day, weights=weight * values) / whole)[day])

@@ -221,7 +221,7 @@ def watch_model(alerts: Alerts, endpoint: str, thresholds: Mapping[str, float]) 
         "labels follow other rules": (
             "ConceptDrift",
             "concept_drift",
-            "Labels do not follow from the features as they did: the loss exceeds what the model expects.",
+            "Labels follow the scores less than at evaluation, whatever their level.",
         ),
     }
     return [
