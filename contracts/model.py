@@ -34,6 +34,10 @@ NUMBERS: dict[str, dict[str, tuple[float, float, bool]]] = {
     },
 }
 
+# name: (lowest, highest, default). concept_drift: which share of the relation between scores and labels may
+# be lost; false_alarm: the chance that a look rings though nothing was.
+CONCEPT = {"concept_drift": (0.0, 10.0, 0.05), "false_alarm": (0.0001, 0.5, 0.01)}
+
 
 def compile_model(section: Any, features: dict[str, Any]) -> dict[str, Any]:
     """The model section, checked against the feature table."""
@@ -69,9 +73,16 @@ def compile_model(section: Any, features: dict[str, Any]) -> dict[str, Any]:
 
 
 def compile_monitor(section: Any) -> dict[str, Any]:
-    """The limits of monitoring."""
-    _numbers("customProperties.monitor", section, NUMBERS["monitor"])
-    return dict(section)
+    """The limits of monitoring; those of concept drift have defaults."""
+    place = "customProperties.monitor"
+    only_keys(place, section, required=set(NUMBERS["monitor"]), optional=set(CONCEPT))
+    given = {**{name: default for name, (*_, default) in CONCEPT.items()}, **section}
+    _numbers(
+        place,
+        given,
+        NUMBERS["monitor"] | {name: (low, high, False) for name, (low, high, _) in CONCEPT.items()},
+    )
+    return given
 
 
 def _classes(place: str, section: dict[str, Any]) -> list[str]:

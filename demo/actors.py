@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -140,9 +140,21 @@ class Uploader:
 
 @dataclass(frozen=True)
 class Answer:
+    """probabilities: of all classes in the contract's order, by name; None for a number."""
+
     key: str
     score: float
     variant: str
+    probabilities: Mapping[str, float] | None = None
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """All that was answered, in order."""
+        return tuple(self.probabilities.values()) if self.probabilities else (self.score,)
+
+    @classmethod
+    def read(cls, line: Mapping[str, Any], variant: str = "") -> Answer:
+        return cls(line["key"], float(line["score"]), variant, line.get("probabilities"))
 
 
 class Client:
@@ -165,7 +177,7 @@ class Client:
             lines = [json.loads(line) for line in got[0].splitlines() if line]
             if len(lines) != len(batch):
                 raise ActorError(f"the endpoint answered {len(lines)} lines to {len(batch)} rows")
-            answers += [Answer(line["key"], float(line["score"]), got[1]) for line in lines]
+            answers += [Answer.read(line, got[1]) for line in lines]
             on_answer(len(batch))
         return answers
 

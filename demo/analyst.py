@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from demo.actors import Site
+from demo.actors import Answer, Site
 
 GZIP = b"\x1f\x8b"
 WHOLE_FILE = "file: "  # begins the reason of a file that was set aside as a whole
@@ -114,13 +114,14 @@ class Analyst:
     def paths(self, prefix: str) -> list[str]:
         return self._keys(self._outputs["ModelsBucketName"], prefix)
 
-    def bulk_scores(self, uri: str) -> dict[str, float]:
+    def bulk_scores(self, uri: str) -> dict[str, tuple[float, ...]]:
+        """key -> the score, or the probabilities of all classes."""
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         scores = {}
         for key in self._keys(bucket, prefix):
             for line in self._read(bucket, key).decode().splitlines():
-                answer = json.loads(line)
-                scores[answer["key"]] = float(answer["score"])
+                answer = Answer.read(json.loads(line))
+                scores[answer.key] = answer.values
         return scores
 
     def _objects(self, prefix: str) -> Iterator[tuple[str, bytes]]:

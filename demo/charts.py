@@ -117,48 +117,57 @@ def timeline(events: Sequence[dict[str, Any]], title: str) -> bytes:
     return png(figure)
 
 
-def confusion(matrix: dict[str, int], title: str) -> bytes:
-    """Counts and row shares of a binary confusion matrix."""
-    cells = np.array(
-        [
-            [matrix["true_negative"], matrix["false_positive"]],
-            [matrix["false_negative"], matrix["true_positive"]],
-        ],
-        dtype=float,
-    )
+def confusion(matrix: dict[str, Any], title: str) -> bytes:
+    """Counts and row shares of a confusion matrix; `rows` of a true class, in them the chosen classes."""
+    cells = np.array(matrix["rows"], dtype=float)
     shares = cells / np.maximum(cells.sum(axis=1, keepdims=True), 1)
-    figure, axes = plt.subplots(figsize=(4.2, 3.4))
+    count = len(cells)
+    is_yes_or_no = count == 2
+    side = max(3.4, 0.45 * count)
+    figure, axes = plt.subplots(figsize=(side + 0.8, side))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for (row, column), count in np.ndenumerate(cells):
+    for (row, column), value in np.ndenumerate(cells):
         share = shares[row, column]
+        if not value and not is_yes_or_no:
+            continue
         axes.text(
             column,
             row,
-            f"{count:,.0f}\n{share:.0%}",
+            f"{value:,.0f}\n{share:.0%}" if is_yes_or_no else f"{value:,.0f}",
             ha="center",
             va="center",
-            fontsize=11,
+            fontsize=11 if is_yes_or_no else 8,
             color="white" if share > 0.55 else OBSERVED,
         )
-    axes.set_xticks([0, 1], ["predicted no", "predicted yes"])
-    axes.set_yticks([0, 1], ["was no", "was yes"])
+    names = ["no", "yes"] if matrix["classes"] == ["0", "1"] else matrix["classes"]
+    prefixes = ("predicted ", "was ") if is_yes_or_no else ("", "")
+    axes.set_xticks(range(count), [f"{prefixes[0]}{name}" for name in names])
+    axes.set_yticks(range(count), [f"{prefixes[1]}{name}" for name in names])
+    if not is_yes_or_no:
+        axes.set(xlabel="chosen", ylabel="true")
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
     return png(figure)
 
 
 def curves(points: dict[str, dict[str, list[float]]], x: str, y: str, title: str, *, diagonal: bool) -> bytes:
-    """One curve per model: candidate, the champion before it, the rule."""
+    """One curve per model: candidate, the champion before it, the rule; of several classes one for each of
+    the candidate's, against all others.
+    """
     styles = {"candidate": (LIVE, "-"), "champion": (FROZEN, "--"), "rule": (RULE, ":")}
     figure, axes = plt.subplots(figsize=(4.2, 3.4))
+    by_class = [model for model in points if model.startswith("candidate ")]
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, max(len(by_class), 1)))
     for model, curve in points.items():
-        colour, line = styles[model]
-        label = {"champion": "champion before"}.get(model, model)
+        if by_class and model not in by_class:
+            continue
+        colour, line = (shades[by_class.index(model)], "-") if by_class else styles[model]
+        label = {"champion": "champion before"}.get(model, model.removeprefix("candidate "))
         axes.plot(curve[x], curve[y], line, color=colour, linewidth=1.8, label=label)
     if diagonal:
         axes.plot([0, 1], [0, 1], color="#E5E5E5", zorder=0)
     axes.set(xlabel=x.replace("_", " "), ylabel=y.replace("_", " "), xlim=(0, 1), ylim=(0, 1.02))
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8.5)
+    axes.legend(frameon=False, fontsize=8.5, ncols=1 + len(by_class) // 6)
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
     return png(figure)
 

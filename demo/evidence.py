@@ -9,7 +9,7 @@ import csv
 import io
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,22 @@ from tabular import contract as agreement
 from tabular import frame, metrics, models, rules
 
 from demo import privacy, science
+from demo.actors import Answer
 from demo.analyst import WHOLE_FILE, Analyst
 from demo.operator import Operator
 from demo.story import Sent, Story
 
-SHOWN = {"binary": ("roc_auc", "log_loss"), "regression": ("rmse", "r2")}
+SHOWN = {
+    "binary": ("roc_auc", "log_loss"),
+    "multiclass": ("accuracy", "log_loss"),
+    "regression": ("rmse", "r2"),
+    "forecasting": ("rmse", "mae"),
+}
+# What the months' means are means of.
+UNITS = {
+    "binary": "share of positive labels",
+    "multiclass": "share that is right, and how sure it is",
+}
 NORMAL = 1.96
 
 
@@ -47,9 +58,7 @@ def gather(story: Story, facts: Mapping[str, Any]) -> dict[str, Any]:
         "tiles": _tiles(facts, ingest, runs, record, story),
         "events": told.events,
         "metrics": SHOWN[contract["model"]["problem"]],
-        "label_unit": "mean of the label"
-        if contract["model"]["problem"] == "regression"
-        else "share of positive labels",
+        "label_unit": UNITS.get(contract["model"]["problem"], "mean of the label"),
         "months": months,
         "psi_limit": contract["monitor"]["psi"],
         "champion": champion["run_id"] if champion else "rule baseline",
@@ -95,7 +104,11 @@ def _months(story: Story, frozen: str | None) -> list[dict[str, Any]]:
         first = _model(story.analyst, frozen, Path(folder)) if frozen else None
         for month, answers in story.told.answers.items():
             table = _features(story.analyst, agreed, month, Path(folder) / month)
-            score = {answer.key: answer.score for answer in answers if answer.variant == "champion"}
+            score = {
+                answer.key: _values(answer, agreed.classes)
+                for answer in answers
+                if answer.variant == "champion"
+            }
             known = np.array([key in score for key in table.key]) & ~np.isnan(table.label)
             part = table.take(np.flatnonzero(known))
             live = np.array([score[key] for key in part.key])
@@ -106,7 +119,7 @@ def _months(story: Story, frozen: str | None) -> list[dict[str, Any]]:
                     "month": month,
                     "rows": len(part),
                     "requests": len(answers),
-                    "observed": float(part.label.mean()) if len(part) else None,
+                    "observed": _observed(part.label, live) if len(part) else None,
                     "champion": champion,
                     "live": _measured(agreed, part, live),
                     "frozen": _measured(agreed, part, first.scores(part)) if first else None,
@@ -114,11 +127,35 @@ def _months(story: Story, frozen: str | None) -> list[dict[str, Any]]:
                     "psi": (report.get("drift") or {}).get("features") or {},
                     "variants": report.get("variants"),
                     "comparison": report.get("comparison"),
+                    "watched": _watched(report),
                 }
             )
     for before, after in zip(rows, rows[1:], strict=False):
         after["promoted"] = before["champion"] != after["champion"]
     return rows
+
+
+def _watched(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the monitor said of the relation to the labels, and as context; None without a report."""
+    if not report:
+        return None
+    concept, attributions, bias = (report[name] for name in ("concept", "attributions", "bias"))
+    return {
+        "concept": {name: concept[name] for name in ("lost_since", "at_least", "is_drift", "reason")},
+        "attributions": {name: attributions[name] for name in ("ndcg", "reason")},
+        "bias": {name: bias[name] for name in ("grew", "reason")},
+        "drifted": report["drift"]["drifted"],
+    }
+
+
+def _values(answer: Answer, classes: Sequence[str]) -> float | list[float]:
+    """In the contract's order, which the server's answer need not have."""
+    return [answer.probabilities[name] for name in classes] if answer.probabilities else answer.score
+
+
+def _observed(label: np.ndarray, score: np.ndarray) -> float:
+    """What the mean prediction is compared with: the mean label, of classes the share of right choices."""
+    return float((label if score.ndim == 1 else score.argmax(axis=1) == label).mean())
 
 
 def _measured(agreed: agreement.ModelContract, part: frame.Frame, score: np.ndarray) -> dict[str, Any] | None:
@@ -135,7 +172,7 @@ def _measured(agreed: agreement.ModelContract, part: frame.Frame, score: np.ndar
     left_out = [measure((codes != day).astype(float)) for day in range(len(days))]
     return {
         **{name: _interval(value, [each[name] for each in left_out]) for name, value in whole.items()},
-        "mean_prediction": _interval(float(score.mean()), []),
+        "mean_prediction": _interval(float((score if score.ndim == 1 else score.max(axis=1)).mean()), []),
     }
 
 
@@ -208,9 +245,10 @@ def _evaluation(analyst: Analyst, run_id: str) -> dict[str, Any] | None:
     return {
         "rows": found["rows"]["holdout"],
         "threshold": found.get("threshold"),
-        "confusion": found.get("confusion"),
+        "confusion": found.get("confusion_matrix"),
         "curves": curves,
         "importance": found["importance"],
+        "explained": {name: (found.get("attributions") or {}).get(name) or "" for name in ("method", "unit")},
         "candidate": found["candidate"],
         "paired": found["paired"],
     }

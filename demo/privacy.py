@@ -147,6 +147,8 @@ def search(story: Story) -> dict[str, Any]:
     the stream, on its way to the door.
     """
     values = sorted({value for sent in story.told.identifiers.values() for _, value in sent})
+    if not values:  # a data set without persons
+        return {"values": 0, "bytes": 0, "allowed": {}, "forbidden": []}
     files = [f"s3://{story.outputs['LandingBucketName']}/landing/"]
     records = [
         f"s3://{story.outputs['RawBucketName']}/errors/",

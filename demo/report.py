@@ -16,6 +16,7 @@ from demo import charts, charts_models
 FOLDER = Path(__file__).parent
 TITLES = {
     "roc_auc": "ranking: area under the ROC curve (higher is better)",
+    "accuracy": "share of right choices (higher is better)",
     "log_loss": "log loss (lower is better)",
     "rmse": "root mean squared error (lower is better)",
     "mae": "mean absolute error (lower is better)",
@@ -69,7 +70,8 @@ def _science_figures(science: dict[str, Any]) -> dict[str, bytes]:
 def _champion_figures(evaluation: dict[str, Any]) -> dict[str, bytes]:
     figures = {}
     if evaluation["confusion"]:
-        title = f"Hold-out at threshold {evaluation['threshold']:.2f}"
+        at = "" if evaluation["threshold"] is None else f" at threshold {evaluation['threshold']:.2f}"
+        title = f"Hold-out{at}"
         figures["confusion"] = charts.confusion(evaluation["confusion"], title)
     curves = evaluation["curves"]
     if "roc" in curves:
@@ -84,8 +86,8 @@ def _champion_figures(evaluation: dict[str, Any]) -> dict[str, bytes]:
         figures["attributions"] = charts.bars(
             [entry["feature"] for entry in shown],
             [entry["mean_contribution"] for entry in shown],
-            "What the champion looks at (mean absolute TreeSHAP value)",
-            "contribution to the raw score",
+            f"What the champion looks at ({evaluation['explained']['method']})",
+            evaluation["explained"]["unit"],
         )
     return figures
 

@@ -308,11 +308,18 @@ class Story:
         arn = self.operator.start("bulk scoring", {"input_uri": self.analyst.feature_uri(month)})
         self.account.settle()
         scores = self.analyst.bulk_scores(self.operator.output(arn)["scores"]["output_uri"])
-        online = {a.key: a.score for a in self.told.answers[month] if a.variant == "champion"}
+        online = {a.key: a.values for a in self.told.answers[month] if a.variant == "champion"}
         missing = len(online.keys() - scores.keys())
         if missing:
             raise ActorError(f"{missing} of {len(online)} rows that the endpoint scored are missing in bulk")
-        difference = max((abs(scores[key] - score) for key, score in online.items()), default=0.0)
+        difference = max(
+            (
+                abs(bulk - asked)
+                for key, values in online.items()
+                for bulk, asked in zip(scores[key], values, strict=True)
+            ),
+            default=0.0,
+        )
         self.told.bulk = {"rows": len(online), "largest_difference": difference}
 
     def _bad_model(self, *, through: str) -> None:

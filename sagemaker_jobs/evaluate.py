@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from tabular import (
+    analysis,
+    bias,
     candidates,
     card,
     card_page,
     contract,
     evaluation,
     frame,
+    influence,
     metrics,
     models,
     recalibrating,
@@ -98,9 +101,16 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
                 for name, text in evaluation.curve_files(agreed, parts.holdout, scored).items()
             },
             "model/model.tar.gz": candidates.packed(winner),
-            "baseline/statistics.json": _json(statistics.statistics(parts.train)),
-            "baseline/constraints.json": _json(statistics.constraints(parts.train)),
-            "baseline/baseline.json": _json(evaluation.baseline(agreed, parts, winner)),
+            "baseline/statistics.json": _json(statistics.statistics(parts.train, agreed.kinds)),
+            "baseline/constraints.json": _json(statistics.constraints(parts.train, agreed.kinds)),
+            "baseline/baseline.json": _json(
+                evaluation.baseline(agreed, parts, winner)
+                | {
+                    "fairness": bias.of_report(report.get("fairness")),
+                    "attributions": influence.of_report(report.get("attributions")),
+                }
+            ),
+            "baseline/analysis.json": _json(analysis.of_report(report)),
         }
     for name, data in files.items():
         path = places.output / name

@@ -87,7 +87,14 @@ def any_contract(problem: str = "binary", **model: Any) -> dict[str, Any]:
                 "planned_requests": 200,
             },
         },
-        "monitor": {"minimum_labels": 100, "quality_drop": 0.05, "calibration_gap": 0.05, "psi": 0.2},
+        "monitor": {
+            "minimum_labels": 100,
+            "quality_drop": 0.05,
+            "calibration_gap": 0.05,
+            "psi": 0.2,
+            "concept_drift": 0.05,
+            "false_alarm": 0.01,
+        },
         "quality": {},
         "partitions": {"grain": "month"},
     }

@@ -13,8 +13,9 @@ ZONE = ZoneInfo("America/New_York")
 # What a demonstration plays: the first months arrive at once, the others are lived through.
 PLAYED: dict[str, Any] = {
     "start": date(2013, 1, 1),
-    "end": date(2013, 6, 1),
-    "history_months": 3,
+    "end": date(2013, 12, 1),
+    # A model that knows only a winter loses against yesterday in spring.
+    "history_months": 9,
     "expects": ("promotion",),
 }
 MEASURED = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "pressure")

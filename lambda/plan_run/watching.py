@@ -37,8 +37,12 @@ def monitoring(
         "captures_manifest": _write(bucket, f"{folder}/captures.manifest", "CAPTURES_BUCKET", captures),
         "features_manifest": _write(bucket, f"{folder}/features.manifest", "FEATURES_BUCKET", labels),
         "report_uri": f"s3://{bucket}/{folder}/report.json",
-        # The rule has no baseline; a job's input may not be empty, and this folder holds the manifests.
+        # The rule has no baseline and no attributions; a job's input may not be empty, and this folder holds
+        # the manifests.
         "baseline_uri": champion["baseline_uri"] or f"s3://{bucket}/{folder}/",
+        "champion_uri": champion["model_data_url"]
+        if champion["baseline_uri"]
+        else f"s3://{bucket}/{folder}/",
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from shared.aws import read_json
 
 CHAMPION = "champion"
-UNITS = {"LabelledRows": "Count", "CapturedRows": "Count", "DriftedFeatures": "Count"}
+UNITS = dict.fromkeys(("LabelledRows", "CapturedRows", "DriftedFeatures", "GrownDifferences"), "Count")
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def metrics(report: Mapping[str, Any]) -> dict[str, float]:
     """Quality is the champion's: a challenger that is worse is the judge's business, not an alarm's."""
     champion = report["variants"].get(CHAMPION) or {}
-    drift = report["drift"]
+    drift, bias = report["drift"], report["bias"]
     known = {
         "QualityDrop": champion.get("quality_drop"),
         "CalibrationGap": champion.get("calibration_gap"),
@@ -35,6 +35,9 @@ def metrics(report: Mapping[str, Any]) -> dict[str, float]:
         "CapturedRows": report["captures"]["rows"],
         "DriftedFeatures": len(drift["drifted"]) if drift["features"] else None,
         "PredictionPsi": drift["prediction_psi"],
+        "ConceptDrift": report["concept"]["at_least"],
+        "AttributionNdcg": report["attributions"]["ndcg"],
+        "GrownDifferences": None if bias["reason"] else len(bias["grew"]),
     }
     return {name: value for name, value in known.items() if value is not None}
 

@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from tabular.frame import Frame
 VARIANT = re.compile(r"([^/]+)/\d{4}/\d{2}/\d{2}/\d{2}/[^/]+$")
 EXAMPLES = 5
 
+# A number, or the probabilities of all classes in the contract's order.
+Score = float | tuple[float, ...]
+
 
 class CaptureError(ValueError):
     """One captured line cannot be read."""
@@ -32,7 +35,7 @@ class Row:
     key: str | None
     time: str
     record: Mapping[str, Any]
-    score: float
+    score: Score
     request: str  # which rows were sent, and answered by a variant, together
 
 
@@ -63,8 +66,11 @@ class Captures:
         }
 
 
-def read(folder: Path, kinds: Mapping[str, str]) -> Captures:
-    """Every capture below `folder`; of a key that one variant scored twice, the latest answer counts."""
+def read(folder: Path, kinds: Mapping[str, str], classes: Sequence[str] = ()) -> Captures:
+    """Every capture below `folder`; of a key that one variant scored twice, the latest answer counts.
+
+    classes  of a multiclass label, in the contract's order: answers are their probabilities then
+    """
     captures = Captures()
     for path in sorted(folder.rglob("*.jsonl")):
         captures.files += 1
@@ -73,7 +79,7 @@ def read(folder: Path, kinds: Mapping[str, str]) -> Captures:
                 continue
             captures.lines += 1
             try:
-                variant, rows = _read_line(line, path, number, kinds)
+                variant, rows = _read_line(line, path, number, kinds, classes)
             except CaptureError as error:
                 captures.malformed += 1
                 if len(captures.examples) < EXAMPLES:
@@ -87,9 +93,9 @@ def read(folder: Path, kinds: Mapping[str, str]) -> Captures:
 
 
 def to_frame(
-    rows: list[Row], kinds: Mapping[str, str], labels: Mapping[str, float]
+    rows: list[Row], kinds: Mapping[str, str], labels: Mapping[str, float], classes: Sequence[str] = ()
 ) -> tuple[Frame, np.ndarray]:
-    """The rows with their labels (NaN where not known yet), and their scores."""
+    """The rows with their labels (NaN where not known yet), and their scores: (n,), or (n, K) of classes."""
     columns = {
         name: np.array([row.record[name] for row in rows], dtype=np.float64 if kind == "numeric" else object)
         for name, kind in kinds.items()
@@ -100,7 +106,8 @@ def to_frame(
         label=np.array([labels.get(row.key or "", np.nan) for row in rows], dtype=np.float64),
         columns=columns,
     )
-    return frame, np.array([row.score for row in rows], dtype=np.float64)
+    shape = (len(rows), len(classes)) if classes else (len(rows),)
+    return frame, np.array([row.score for row in rows], dtype=np.float64).reshape(shape)
 
 
 def _keep_latest(captures: Captures) -> None:
@@ -113,13 +120,15 @@ def _keep_latest(captures: Captures) -> None:
     captures.rows = without_key + list(latest.values())
 
 
-def _read_line(line: str, path: Path, number: int, kinds: Mapping[str, str]) -> tuple[str, list[Row]]:
+def _read_line(
+    line: str, path: Path, number: int, kinds: Mapping[str, str], classes: Sequence[str]
+) -> tuple[str, list[Row]]:
     """The variant, and a row per record; none for a request that was refused."""
     try:
         content = json.loads(line)
         data, metadata = content["captureData"], content.get("eventMetadata", {})
         given, answer = data["endpointInput"], data.get("endpointOutput") or {}
-        answers = _answers(_decoded(answer), answer.get("observedContentType")) if answer else []
+        answers = _answers(_decoded(answer), answer.get("observedContentType"), classes) if answer else []
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = str(error) if isinstance(error, CaptureError) else f"{type(error).__name__}: {error}"
         raise CaptureError(f"not a capture record, {reason}") from error
@@ -166,17 +175,40 @@ def _decoded(part: Mapping[str, Any]) -> bytes | str:
     return data
 
 
-def _answers(body: bytes | str, content_type: str | None) -> list[tuple[str | None, float]]:
+def _answers(
+    body: bytes | str, content_type: str | None, classes: Sequence[str]
+) -> list[tuple[str | None, Score]]:
     """(key, score) per row; empty when the handler refused the request."""
     text = body if isinstance(body, str) else body.decode("utf-8", errors="replace")
     try:
         if (content_type or "").startswith("text/csv"):
-            return [(None, float(line)) for line in text.split()]
+            return [(None, _score_of_line(line, classes)) for line in text.split()]
         answers = [json.loads(line) for line in text.splitlines() if line.strip()]
         if len(answers) == 1 and "predictions" in answers[0]:
             answers = answers[0]["predictions"]
         if any("error" in answer for answer in answers):
             return []
-        return [(answer.get("key"), float(answer["score"])) for answer in answers]
+        return [(answer.get("key"), _score_of_answer(answer, classes)) for answer in answers]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CaptureError(f"output: no scores in it ({type(error).__name__}: {error})") from error
+
+
+def _score_of_line(line: str, classes: Sequence[str]) -> Score:
+    if not classes:
+        return float(line)
+    values = line.split(",")
+    if len(values) != len(classes):
+        raise ValueError(f"{len(values)} probabilities, allowed are {len(classes)}, one per class")
+    return tuple(map(float, values))
+
+
+def _score_of_answer(answer: Mapping[str, Any], classes: Sequence[str]) -> Score:
+    """By the classes' names: what was answered by an older contract may have them in another order."""
+    if not classes:
+        return float(answer["score"])
+    found = answer["probabilities"]
+    if set(found) != set(classes):
+        raise ValueError(
+            f"probabilities of {len(found)} classes, allowed are the contract's: {', '.join(classes)}"
+        )
+    return tuple(float(found[name]) for name in classes)

@@ -3,13 +3,14 @@
 Deciles alone are blind where most values are zero (rain): zero then has a bin of its own, as has "missing".
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from tabular.preparation import factorised
+from tabular.preparation.text import TOKEN
 
 BINS = 10
 CATEGORIES = 30
@@ -18,6 +19,26 @@ ZERO_SHARE = 0.1
 # Below this many rows the index measures chance: its expectation under no drift is about bins / rows.
 MINIMUM_ROWS = 100
 FLOOR = 1e-4
+
+
+def answered(scores: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """What drifts of answers: the score, or of (n, K) probabilities the name of the chosen class."""
+    if scores.ndim == 1:
+        return scores
+    names = np.array(list(classes), dtype=object)
+    return names[scores.argmax(axis=1)] if len(scores) else names[:0]
+
+
+def comparable(values: np.ndarray, kind: str) -> np.ndarray:
+    """What drifts of a feature: its values, or of a text its words, None for a missing or wordless one."""
+    if kind != "text":
+        return values
+    found: list[str | None] = []
+    for value in values.tolist():
+        found += TOKEN.findall(value.lower()) if value else []
+        if not value or not TOKEN.search(value):
+            found.append(None)
+    return np.array(found, dtype=object)
 
 
 def bins(values: np.ndarray) -> dict[str, Any]:

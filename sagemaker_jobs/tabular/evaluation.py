@@ -14,6 +14,7 @@ from tabular import (
     clustering,
     compared,
     comparison,
+    concept,
     drift,
     fairness,
     generalisation,
@@ -194,8 +195,12 @@ def baseline(contract: ModelContract, parts: Split, candidate: models.Model) -> 
         "problem": contract.problem,
         "run_id": candidate.content["run_id"],
         "metrics": found(np.ones(len(rows))) if found else {},
-        "scores": drift.bins(_seen(contract, scores)),
-        "features": {name: drift.bins(values) for name, values in parts.train.columns.items()},
+        "concept": concept.baseline(contract.problem, rows.label, scores, rows.date) if found else None,
+        "scores": drift.bins(drift.answered(scores, class_names(contract, scores))),
+        "features": {
+            name: drift.bins(drift.comparable(values, contract.kinds[name]))
+            for name, values in parts.train.columns.items()
+        },
         "threshold": threshold,
         "rows": {"train": len(parts.train), "holdout": len(rows)},
     }
@@ -318,13 +323,6 @@ def _reliability(rows: Frame, score: np.ndarray) -> list[dict[str, float]]:
         return metrics.calibration(rows.label, score)
     right = (score.argmax(axis=1) == rows.label).astype(np.float64)
     return metrics.calibration(right, score.max(axis=1))
-
-
-def _seen(contract: ModelContract, score: np.ndarray) -> np.ndarray:
-    """What drifts: the score, or the name of the chosen class."""
-    if score.ndim == 1:
-        return score
-    return np.array(class_names(contract, score), dtype=object)[score.argmax(axis=1)]
 
 
 def _naive_scale(rule: models.Model, train: Frame) -> float:

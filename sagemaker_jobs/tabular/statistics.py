@@ -31,16 +31,22 @@ MONITORING_CONFIG = {
 }
 
 
-def statistics(frame: Frame) -> dict[str, Any]:
+def statistics(frame: Frame, kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """kinds: numeric, categorical or text by name; values of a text are told nowhere, only counted."""
+    free = _free(kinds)
     features = [
-        _numeric(name, values) if values.dtype != object else _text(name, values)
+        _numeric(name, values) if values.dtype != object else _text(name, values, is_free=name in free)
         for name, values in frame.columns.items()
     ]
     return {"version": 0.0, "dataset": {"item_count": len(frame)}, "features": features}
 
 
-def constraints(frame: Frame) -> dict[str, Any]:
-    """What later data is held to: completeness, sign, and the categories of text columns with few of them."""
+def constraints(frame: Frame, kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What later data is held to: completeness, sign, and the categories of columns with few of them.
+
+    A text has no categories, however few different ones there were.
+    """
+    free = _free(kinds)
     features: list[dict[str, Any]] = []
     for name, values in frame.columns.items():
         present = _present(values)
@@ -51,7 +57,7 @@ def constraints(frame: Frame) -> dict[str, Any]:
         }
         if values.dtype != object:
             entry["num_constraints"] = {"is_non_negative": bool((values[present] >= 0).all())}
-        else:
+        elif name not in free:
             domains = factorised(values)[1]
             if len(domains) <= DOMAIN_LIMIT:
                 entry["string_constraints"] = {"domains": domains}
@@ -100,6 +106,10 @@ def _violation(name: str, check: str, description: str) -> dict[str, str]:
     return {"feature_name": name, "constraint_check_type": check, "description": description}
 
 
+def _free(kinds: Mapping[str, str] | None) -> set[str]:
+    return {name for name, kind in (kinds or {}).items() if kind == "text"}
+
+
 def _present(values: np.ndarray) -> np.ndarray:
     if values.dtype == object:
         return np.not_equal(values, None).astype(bool)
@@ -145,11 +155,11 @@ def _numeric(name: str, values: np.ndarray) -> dict[str, Any]:
     return {"name": name, "inferred_type": _inferred_type(values), "numerical_statistics": content}
 
 
-def _text(name: str, values: np.ndarray) -> dict[str, Any]:
+def _text(name: str, values: np.ndarray, *, is_free: bool) -> dict[str, Any]:
     codes, categories = factorised(values)
     counts = np.bincount(codes[codes >= 0], minlength=len(categories))
     content: dict[str, Any] = {"common": _common(codes >= 0), "distinct_count": float(len(categories))}
-    if len(categories) <= DOMAIN_LIMIT:
+    if not is_free and len(categories) <= DOMAIN_LIMIT:
         buckets = [
             {"value": value, "count": int(count)} for value, count in zip(categories, counts, strict=True)
         ]

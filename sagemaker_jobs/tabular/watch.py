@@ -8,14 +8,24 @@ from typing import Any
 
 import numpy as np
 
-from tabular import comparison, drift, metrics, models, rules, sequential, statistics
+from tabular import (
+    bias,
+    comparison,
+    concept,
+    drift,
+    fairness,
+    influence,
+    metrics,
+    models,
+    rules,
+    sequential,
+    statistics,
+)
 from tabular.capture import Captures, Row, to_frame
 from tabular.contract import ModelContract
 from tabular.frame import Frame
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-# The metric whose drop alarms, and whether a lower value is the better one.
-QUALITY = {"binary": ("roc_auc", False), "regression": ("rmse", True)}
 
 
 def report(
@@ -24,14 +34,22 @@ def report(
     labels: Mapping[str, float],
     baseline: Mapping[str, Any] | None,
     constraints: Mapping[str, Any] | None,
+    *,
+    known: Frame | None = None,
+    champion: models.Model | None = None,
 ) -> dict[str, Any]:
-    """`baseline` is None while the rule baseline is the champion: there is nothing yet to drop from."""
+    """`baseline` is None while the rule baseline is the champion: there is nothing yet to drop from.
+
+    known     the feature table's rows: their days, and the attributes that fairness looks at
+    champion  the model itself, for its attributions; None for a rule, or one that cannot be loaded
+    """
     by_variant: dict[str, list[Row]] = {name: [] for name in captures.variants()}
     for row in captures.rows:
         by_variant[row.variant].append(row)
-    scored = {name: to_frame(rows, contract.kinds, labels) for name, rows in by_variant.items()}
-    everything, all_scores = to_frame(captures.rows, contract.kinds, labels)
+    scored = {name: _framed(contract, rows, labels) for name, rows in by_variant.items()}
+    everything, all_scores = _framed(contract, captures.rows, labels)
     found = statistics.violations(everything, constraints) if constraints else []
+    answered = _with_days(*scored[CHAMPION], known) if CHAMPION in scored and known is not None else None
     return {
         "format": 1,
         "problem": contract.problem,
@@ -48,6 +66,12 @@ def report(
         "comparison": _comparison(contract, scored),
         "sequential": _sequential(contract, by_variant, labels),
         "drift": drifted(contract, everything, all_scores, baseline),
+        "concept": concept_drift(contract, answered, baseline),
+        "attributions": influence.drifted(
+            (baseline or {}).get("attributions"),
+            influence.measured(contract.problem, champion, everything) if champion else None,
+        ),
+        "bias": bias_drift(contract, answered, baseline),
         "data_quality": {"checked": constraints is not None, "violations": found},
         "baseline": {name: baseline[name] for name in ("run_id", "metrics", "rows")} if baseline else None,
     }
@@ -56,12 +80,15 @@ def report(
 def variant(
     contract: ModelContract, frame: Frame, scores: np.ndarray, baseline: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Metrics are None, with the reason, while too few labels are known: an alarm then gets no value."""
+    """Metrics are None, with the reason, while too few labels are known: an alarm then gets no value.
+
+    mean_score  of several classes: how sure the model is of its choice, on average
+    """
     known = ~np.isnan(frame.label)
     result: dict[str, Any] = {
         "captured": len(frame),
         "labelled": int(known.sum()),
-        "mean_score": float(scores.mean()) if len(scores) else None,
+        "mean_score": _mean_score(scores),
         "metrics": None,
         "reason": None,
         "loss": None,
@@ -69,6 +96,8 @@ def variant(
         "quality": None,
         "quality_drop": None,
     }
+    if contract.problem not in metrics.HEADLINE:
+        return result | {"reason": f"answers of a {contract.problem} problem are not right or wrong"}
     minimum = int(contract.monitor["minimum_labels"])
     if known.sum() < minimum:
         reason = (
@@ -78,7 +107,10 @@ def variant(
     label, score, days = frame.label[known], scores[known], frame.date[known]
     threshold = baseline.get("threshold") if baseline else None
 
-    measure = metrics.Measure(contract.problem, label, score, threshold=threshold, costs=contract.costs)
+    naive = _rule_scores(contract, frame.take(known)) if contract.problem == "forecasting" else None
+    measure = metrics.Measure(
+        contract.problem, label, score, threshold=threshold, costs=contract.costs, naive=naive
+    )
     # With few days a draw of days says little: rows are drawn then.
     groups = days if len(np.unique(days)) >= comparison.MINIMUM_GROUPS else np.arange(len(label))
     found = metrics.intervals(measure, groups)
@@ -100,22 +132,67 @@ def drifted(
         reason = "the champion has no baseline"
         return {"limit": limit, "features": {}, "drifted": [], "prediction_psi": None, "reason": reason}
     known = {name: bins for name, bins in baseline["features"].items() if name in frame.columns}
-    features = {name: drift.psi(frame.columns[name], bins) for name, bins in known.items()}
+    features = {
+        name: drift.psi(drift.comparable(frame.columns[name], contract.kinds[name]), bins)
+        for name, bins in known.items()
+    }
     few = len(frame) < drift.MINIMUM_ROWS
     return {
         "limit": limit,
         "features": features,
         "drifted": sorted(name for name, value in features.items() if value is not None and value > limit),
-        "prediction_psi": drift.psi(scores, baseline["scores"]),
+        "prediction_psi": drift.psi(drift.answered(scores, contract.classes), baseline["scores"]),
         "reason": f"{len(frame)} rows, at least {drift.MINIMUM_ROWS} are needed" if few else None,
     }
+
+
+def concept_drift(
+    contract: ModelContract, answered: tuple[Frame, np.ndarray] | None, baseline: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Of the champion's answers whose label is known."""
+    empty = np.zeros(0)
+    frame, scores = answered or (Frame(key=empty, date=empty, label=empty, columns={}), empty)
+    return concept.look(
+        contract.problem,
+        frame.label,
+        scores,
+        frame.date,
+        (baseline or {}).get("concept"),
+        margin=contract.monitor["concept_drift"],
+        false_alarm=contract.monitor["false_alarm"],
+    )
+
+
+def bias_drift(
+    contract: ModelContract, answered: tuple[Frame, np.ndarray] | None, baseline: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    before, now = (baseline or {}).get("fairness"), None
+    if before and answered and len(answered[0]) >= contract.monitor["minimum_labels"]:
+        now = fairness.report(
+            contract.problem,
+            contract.evaluation.get("fairness") or {},
+            *answered,
+            (baseline or {}).get("threshold"),
+            classes=contract.classes,
+            confidence=contract.gate["confidence"],
+        )
+    return bias.drifted(before, now)
+
+
+def _with_days(frame: Frame, scores: np.ndarray, known: Frame) -> tuple[Frame, np.ndarray]:
+    """The answered rows whose label is known, as the feature table has them: with the day of the event."""
+    place = {key: index for index, key in enumerate(known.key.tolist())}
+    found = [place.get(key, -1) for key in frame.key.tolist()]
+    rows = np.array(found, dtype=np.intp)
+    kept = (rows >= 0) & ~np.isnan(frame.label)
+    return known.take(rows[kept]), scores[kept]
 
 
 def _quality(
     contract: ModelContract, live: Mapping[str, Any], baseline: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """drop: lost AUC (binary), or the growth of the RMSE as a share of the baseline's (regression)."""
-    name, lower_is_better = QUALITY[contract.problem]
+    """drop: lost AUC (classes), or the growth of the RMSE as a share of the baseline's (numbers)."""
+    name, lower_is_better = metrics.HEADLINE[contract.problem]
     now = live[name]["value"]
     before = baseline["metrics"][name] if baseline else None
     result: dict[str, Any] = {"metric": name, "baseline": before, "live": now, "drop": None, "reason": None}
@@ -135,7 +212,7 @@ def _comparison(
 
     difference > 0: the challenger's loss is lower.
     """
-    if CHAMPION not in scored or CHALLENGER not in scored:
+    if CHAMPION not in scored or CHALLENGER not in scored or contract.problem not in metrics.HEADLINE:
         return None
     losses = {}
     for name in (CHAMPION, CHALLENGER):
@@ -153,7 +230,7 @@ def _sequential(
 ) -> dict[str, Any] | None:
     """The bounds on which a challenger is judged, from requests of the time in which both answered."""
     challenger = by_variant.get(CHALLENGER)
-    if not challenger or not by_variant.get(CHAMPION):
+    if not challenger or not by_variant.get(CHAMPION) or contract.problem not in metrics.HEADLINE:
         return None
     since = min(row.time for row in challenger)
     champion = [row for row in by_variant[CHAMPION] if row.time >= since]
@@ -178,13 +255,29 @@ def _sequential(
 
 def _losses(contract: ModelContract, rows: list[Row], labels: Mapping[str, float]) -> sequential.Losses:
     """With what no choice of a variant can change: the label, and the rule's loss on the same row."""
-    frame, scores = to_frame(rows, contract.kinds, labels)
+    frame, scores = _framed(contract, rows, labels)
     known = ~np.isnan(frame.label)
     part, request = frame.take(known), np.array([row.request for row in rows], dtype=object)[known]
-    rule = models.RuleModel(content=rules.rule_model(contract.compiled)).scores(part)
+    rule = _rule_scores(contract, part)
     covariates = [part.label, metrics.row_loss(contract.problem, part.label, rule)]
     return sequential.Losses(
         loss=metrics.row_loss(contract.problem, part.label, scores[known]),
         request=request.astype(str),
         known=np.column_stack(covariates),
     )
+
+
+def _framed(
+    contract: ModelContract, rows: list[Row], labels: Mapping[str, float]
+) -> tuple[Frame, np.ndarray]:
+    return to_frame(rows, contract.kinds, labels, contract.classes)
+
+
+def _rule_scores(contract: ModelContract, frame: Frame) -> np.ndarray:
+    return models.RuleModel(content=rules.rule_model(contract.compiled)).scores(frame)
+
+
+def _mean_score(scores: np.ndarray) -> float | None:
+    if not len(scores):
+        return None
+    return float((scores if scores.ndim == 1 else scores.max(axis=1)).mean())

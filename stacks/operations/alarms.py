@@ -218,6 +218,11 @@ def watch_model(alerts: Alerts, endpoint: str, thresholds: Mapping[str, float]) 
             "calibration_gap",
             "Predictions are too high or too low on the whole.",
         ),
+        "labels follow other rules": (
+            "ConceptDrift",
+            "concept_drift",
+            "Labels follow the scores less than at evaluation, whatever their level.",
+        ),
     }
     return [
         alerts.alarm(

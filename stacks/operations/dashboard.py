@@ -300,7 +300,19 @@ def _model(endpoint: str) -> list[_Graph]:
         _Graph(
             "Mean prediction away from mean label", "points", of("CalibrationGap", "of the champion"), THIRD
         ),
+        _Graph(
+            "Relation of scores to labels that is lost", "share", of("ConceptDrift", "proved at least"), THIRD
+        ),
         _Graph("Requests with a label by now", "requests", of("LabelledRows", "of all variants"), THIRD),
-        _Graph("Features that drifted", "features", of("DriftedFeatures", "against training"), HALF),
-        _Graph("Drift of the predictions (PSI)", "index", of("PredictionPsi", "against training"), HALF),
+        _Graph("Features that drifted", "features", of("DriftedFeatures", "against training"), THIRD),
+        _Graph("Drift of the predictions (PSI)", "index", of("PredictionPsi", "against training"), THIRD),
+        _Graph(
+            "Order of the attributions (NDCG)", "index", of("AttributionNdcg", "against evaluation"), HALF
+        ),
+        _Graph(
+            "Differences between groups that grew",
+            "measures",
+            of("GrownDifferences", "against evaluation"),
+            HALF,
+        ),
     ]

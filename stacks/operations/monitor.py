@@ -21,7 +21,7 @@ from stacks.operations.platform import WorkflowPlatform
 class Monitor(Construct):
     """
     workflow  plan, compare, publish metrics
-    role      reads captures, features and the champion's statistics; writes monitor/
+    role      reads captures, features, the champion and its statistics; writes monitor/
     alarms    on what the metrics say of the model
     """
 
@@ -68,7 +68,7 @@ class Monitor(Construct):
         role.read_file(programs)
         grants.read_objects(role, lake.captures, "captures/")
         grants.read_objects(role, lake.features, "features/")
-        # The champion's statistics; the manifests that the plan wrote.
+        # The champion's statistics and the champion, for its attributions; the plan's manifests.
         grants.read_objects(role, lake.models, "runs/")
         grants.read_objects(role, lake.models, "monitor/")
         grants.write_objects(role, lake.models, "monitor/", in_parts=True)
@@ -94,6 +94,7 @@ class Monitor(Construct):
                 requests.job_input("captures", "$.plan.monitor.captures_manifest", "ManifestFile"),
                 requests.job_input("features", "$.plan.monitor.features_manifest", "ManifestFile"),
                 requests.job_input("baseline", "$.plan.monitor.baseline_uri"),
+                requests.job_input("champion", "$.plan.monitor.champion_uri"),
             ],
             outputs=[
                 requests.job_output("report", f"States.Format('s3://{bucket}/monitor/{{}}', $.plan.through)")

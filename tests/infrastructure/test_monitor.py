@@ -33,6 +33,7 @@ def test_the_job_compares_captures_with_labels_and_with_the_champions_statistics
     inputs = {each["InputName"]: each["S3Input"] for each in request["ProcessingInputs"]}
     assert inputs["captures"]["S3DataType"] == inputs["features"]["S3DataType"] == "ManifestFile"
     assert inputs["baseline"]["S3Uri.$"] == "$.plan.monitor.baseline_uri"
+    assert inputs["champion"]["S3Uri.$"] == "$.plan.monitor.champion_uri"
     [output] = request["ProcessingOutputConfig"]["Outputs"]
     assert "monitor/{}', $.plan.through" in output["S3Output"]["S3Uri.$"]
 
@@ -50,7 +51,12 @@ def test_alarms_on_the_model_have_the_contracts_thresholds(sandbox: Any) -> None
     found = alarms(sandbox)
     assert found["monitor: model got worse"]["Threshold"] == limits["quality_drop"]
     assert found["monitor: model is off balance"]["Threshold"] == limits["calibration_gap"]
-    for title in ("monitor: model got worse", "monitor: model is off balance"):
+    assert found["monitor: labels follow other rules"]["Threshold"] == limits["concept_drift"]
+    titles = [
+        f"monitor: {each}"
+        for each in ("model got worse", "model is off balance", "labels follow other rules")
+    ]
+    for title in titles:
         assert found[title]["TreatMissingData"] == "missing", "else the next report would not ring again"
 
 

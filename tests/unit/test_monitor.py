@@ -1,6 +1,5 @@
 """Monitoring: captures joined with labels that arrived later, quality by variant, drift, data quality."""
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -8,75 +7,14 @@ from typing import Any
 import monitor
 import numpy as np
 import pytest
-from tabular import capture, drift, evaluation, models, rules, split, statistics, watch
+from tabular import capture, drift, statistics, watch
 from tabular.frame import Frame
 
-from tests.any_model import WINDOWS, agreed, any_contract, any_frame, any_table, read_json, write_features
+from tests.any_captures import event, live, rule_scores, traffic, write_baseline, write_captures
+from tests.any_model import agreed, any_contract, any_frame, any_table, read_json, write_features
 
 PLAN = {"start": "2024-03-15", "end": "2024-04-12", "through": "2024-04-12", "endpoint": "visits-endpoint"}
 KINDS = {name: spec["kind"] for name, spec in any_contract()["model"]["features"].items()}
-
-
-def live(shift: float = 0.0, problem: str = "binary") -> Frame:
-    return any_frame(problem, shift=shift).between(WINDOWS["validation_end"], WINDOWS["holdout_end"])
-
-
-def event(
-    given: Any,
-    answer: Any,
-    *,
-    content_type: str = "application/json",
-    encoding: str = "JSON",
-    **metadata: Any,
-) -> str:
-    """One captured line."""
-
-    def part(data: Any, mode: str) -> dict[str, Any]:
-        text = data if isinstance(data, str) else json.dumps(data)
-        if encoding == "BASE64":
-            text = base64.b64encode(text.encode()).decode()
-        return {"observedContentType": content_type, "mode": mode, "data": text, "encoding": encoding}
-
-    return json.dumps(
-        {
-            "captureData": {"endpointInput": part(given, "INPUT"), "endpointOutput": part(answer, "OUTPUT")},
-            "eventMetadata": {"eventId": "e", "inferenceTime": "2024-03-20T10:00:00Z", **metadata},
-            "eventVersion": "0",
-        }
-    )
-
-
-def write_captures(
-    folder: Path, lines: list[str], variant: str = "champion", day: str = "2024/03/20"
-) -> None:
-    path = folder / "processing/input/captures/captures/visits-endpoint" / variant / day / "10" / "a.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n")
-
-
-def traffic(frame: Frame, scores: np.ndarray) -> list[str]:
-    return [
-        event(
-            frame.record(index),
-            {"key": frame.key[index], "score": float(scores[index])},
-            inferenceTime=f"{frame.date[index]}T10:00:00Z",
-        )
-        for index in range(len(frame))
-    ]
-
-
-def rule_scores(frame: Frame, problem: str = "binary") -> np.ndarray:
-    return models.RuleModel(content=rules.rule_model(any_contract(problem))).scores(frame)
-
-
-def write_baseline(folder: Path, problem: str = "binary") -> None:
-    contract = agreed(any_contract(problem))
-    parts = split.split(any_frame(problem, seed=9), split.Windows.of(WINDOWS))
-    rule = models.RuleModel(content=rules.rule_model(contract.compiled) | {"run_id": "r0"})
-    target = folder / "processing/input/baseline"
-    target.mkdir(parents=True)
-    (target / "baseline.json").write_text(json.dumps(evaluation.baseline(contract, parts, rule)))
-    (target / "constraints.json").write_text(json.dumps(statistics.constraints(parts.train)))
 
 
 def monitored(folder: Path, problem: str = "binary", table: Any = None) -> dict[str, Any]:

@@ -389,6 +389,7 @@ def test_watching_reads_captures_of_its_window_and_labels_as_published(account: 
         "features/run=r1/month=2024-04/part.parquet",
     ]
     assert found["baseline_uri"] == CHAMPION["baseline_uri"]
+    assert found["champion_uri"] == CHAMPION["model_data_url"]
     assert found["report_uri"] == "s3://models-bucket/monitor/2024-04-12/report.json"
 
 
@@ -398,6 +399,7 @@ def test_watching_an_unused_endpoint_gives_manifests_that_list_themselves(accoun
         own = f"monitor/2024-04-12/{name}.manifest"
         assert account.get(found[f"{name}_manifest"]) == [{"prefix": "s3://models-bucket/"}, own]
     assert found["baseline_uri"] == "s3://models-bucket/monitor/2024-04-12/"
+    assert found["champion_uri"] == found["baseline_uri"]
 
 
 @pytest.mark.parametrize(

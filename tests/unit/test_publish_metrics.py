@@ -17,6 +17,9 @@ def report(**champion: Any) -> dict[str, Any]:
         "captures": {"rows": 1000},
         "variants": {"champion": measured, "challenger": {"labelled": 50, "quality_drop": 0.9}},
         "drift": {"features": {"size": 0.4, "rain": 0.1}, "drifted": ["size"], "prediction_psi": 0.3},
+        "concept": {"at_least": -0.01},
+        "attributions": {"ndcg": 0.97},
+        "bias": {"reason": None, "grew": []},
     }
 
 
@@ -39,6 +42,9 @@ def test_prints_one_line_in_the_embedded_metric_format(
         "CapturedRows": 1000,
         "DriftedFeatures": 1,
         "PredictionPsi": 0.3,
+        "ConceptDrift": -0.01,
+        "AttributionNdcg": 0.97,
+        "GrownDifferences": 0,
     }
 
 
@@ -50,6 +56,13 @@ def test_what_was_not_measured_is_left_out() -> None:
 
 
 def test_an_unused_endpoint_has_counts_only() -> None:
-    empty = {"features": {}, "drifted": [], "prediction_psi": None}
-    found = handler.metrics({"captures": {"rows": 0}, "variants": {}, "drift": empty})
+    empty = {
+        "captures": {"rows": 0},
+        "variants": {},
+        "drift": {"features": {}, "drifted": [], "prediction_psi": None},
+        "concept": {"at_least": None},
+        "attributions": {"ndcg": None},
+        "bias": {"reason": "the champion has no baseline of bias", "grew": []},
+    }
+    found = handler.metrics(empty)
     assert found == {"LabelledRows": 0, "CapturedRows": 0}
