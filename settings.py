@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 PROJECT = "mlref"
 
@@ -130,6 +131,16 @@ class LakeSettings:
         within(self, "query_scan_limit_mb", 10, 10_000_000)
         if self.infrequent_after_days is not None:
             within(self, "infrequent_after_days", 30, 3650)  # S3 refuses earlier
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureStoreSettings:
+    """Values of histories to look up by entity. docs/decisions/0067-feature-store.md"""
+
+    ttl_days: int  # a value that no run renewed is gone after this, instead of being served stale
+
+    def __post_init__(self) -> None:
+        within(self, "ttl_days", 1, 400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +268,11 @@ class Settings:
     # dashboard. docs/decisions/0053-pause.md
     is_paused: bool = False
     delivery: DeliverySettings | None = None  # stacks/modules/delivery; None: no such stack
+    feature_store: FeatureStoreSettings | None = None  # stacks/data/feature_store.py; None: no look-ups
+
+    def for_contract(self, contract: Mapping[str, Any]) -> Settings:
+        """A contract without histories has nothing to look up: no feature store, no endpoint to one."""
+        return self if contract["features"]["entities"] else replace(self, feature_store=None)
 
     def paused(self) -> Settings:
         """Nothing starts by itself, as nothing that it would need is there."""
@@ -354,6 +370,7 @@ SANDBOX = Settings(
         retrains_on_drift=True,
         max_attempts=3,
     ),
+    feature_store=FeatureStoreSettings(ttl_days=45),
 )
 
 PRODUCTION = Settings(
@@ -425,6 +442,7 @@ PRODUCTION = Settings(
         retrains_on_drift=True,
         max_attempts=3,
     ),
+    feature_store=FeatureStoreSettings(ttl_days=45),
 )
 
 PROFILES: Mapping[str, Settings] = MappingProxyType({each.profile: each for each in (SANDBOX, PRODUCTION)})
