@@ -137,10 +137,13 @@ class LakeSettings:
 class FeatureStoreSettings:
     """Values of histories to look up by entity. docs/decisions/0067-feature-store.md"""
 
-    ttl_days: int  # a value that no run renewed is gone after this, instead of being served stale
+    # A value that no run renewed is gone after this many days, instead of being served stale. None: it stays,
+    # as replayed data are years old when they come.
+    ttl_days: int | None
 
     def __post_init__(self) -> None:
-        within(self, "ttl_days", 1, 400)
+        if self.ttl_days is not None:
+            within(self, "ttl_days", 1, 400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -370,7 +373,7 @@ SANDBOX = Settings(
         retrains_on_drift=True,
         max_attempts=3,
     ),
-    feature_store=FeatureStoreSettings(ttl_days=45),
+    feature_store=FeatureStoreSettings(ttl_days=None),
 )
 
 PRODUCTION = Settings(

@@ -99,12 +99,7 @@ class FeatureStore(Construct):
                 definition(feature_name=EVENT_TIME, feature_type="String"),
                 *(definition(feature_name=feature, feature_type="Fractional") for feature in features),
             ],
-            online_store_config={
-                "EnableOnlineStore": True,
-                "SecurityConfig": {"KmsKeyId": self.key.key_arn},
-                "StorageType": "Standard",
-                "TtlDuration": {"Unit": "Days", "Value": self._store.ttl_days},
-            },
+            online_store_config=self._online(),
             offline_store_config={
                 "S3StorageConfig": {
                     "S3Uri": f"s3://{self._lake.features.bucket_name}/{OFFLINE.rstrip('/')}",
@@ -126,3 +121,12 @@ class FeatureStore(Construct):
         resource.node.add_dependency(self.role)
         resource.node.add_dependency(self._lake.database)
         return group
+
+    def _online(self) -> dict[str, Any]:
+        online = {
+            "EnableOnlineStore": True,
+            "SecurityConfig": {"KmsKeyId": self.key.key_arn},
+            "StorageType": "Standard",
+        }
+        days = self._store.ttl_days
+        return online if days is None else online | {"TtlDuration": {"Unit": "Days", "Value": days}}
