@@ -1,4 +1,4 @@
-"""Feature groups: made, shown, changed, deleted as SageMaker does; what is not emulated is refused by name."""
+"""Feature groups: made, shown, changed and deleted as on AWS; what is not emulated is refused by name."""
 
 from __future__ import annotations
 
