@@ -13,7 +13,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from security import grants
-from security.roles import ServiceRole, arn
+from security.roles import REGION, ServiceRole, arn
 from settings import FeatureStoreSettings, Settings
 from stacks.data.lake import FEATURE_STORE, Lake
 
@@ -76,8 +76,10 @@ class FeatureStore(Construct):
         # SageMaker says with each file that the bucket's owner owns it, and looks at the bucket first.
         grants.allow(role, ["s3:PutObject", "s3:PutObjectAcl"], [bucket.arn_for_objects(f"{OFFLINE}*")])
         grants.allow(role, ["s3:GetBucketAcl"], [bucket.bucket_arn])
-        # Without a condition on the service: the offline half fails to be made with one. docs/decisions/0067
-        grants.allow(role, ["kms:GenerateDataKey"], [self.key.key_arn])
+        # S3 asks for the key of a file that is written; SageMaker alone is documented not to be enough.
+        services = [f"{service}.{REGION}.amazonaws.com" for service in ("s3", "sagemaker")]
+        through = {"StringEquals": {"kms:ViaService": services}}
+        grants.allow(role, ["kms:GenerateDataKey"], [self.key.key_arn], conditions=through)
         return role
 
     def _group(self, entity: Mapping[str, Any]) -> Group:
