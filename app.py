@@ -50,6 +50,7 @@ def start(**options: Any) -> cdk.App:
 
 
 def build(app: cdk.App, settings: Settings, contract: dict[str, Any]) -> cdk.App:
+    settings = settings.for_contract(contract)
     base = BaseStack(app, "Base", settings=settings)
     data = DataStack(
         app,

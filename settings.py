@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 PROJECT = "mlref"
 
@@ -130,6 +131,19 @@ class LakeSettings:
         within(self, "query_scan_limit_mb", 10, 10_000_000)
         if self.infrequent_after_days is not None:
             within(self, "infrequent_after_days", 30, 3650)  # S3 refuses earlier
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureStoreSettings:
+    """Values of histories to look up by entity. docs/decisions/0067-feature-store.md"""
+
+    # A value that no run renewed is gone after this many days, instead of being served stale. None: it stays,
+    # as replayed data are years old when they come.
+    ttl_days: int | None
+
+    def __post_init__(self) -> None:
+        if self.ttl_days is not None:
+            within(self, "ttl_days", 1, 400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -320,6 +334,11 @@ class Settings:
     delivery: DeliverySettings | None = None  # stacks/modules/delivery; None: no such stack
     pipeline: PipelineSettings | None = None  # stacks/modules/pipeline; None: no such stack
     second_region: SecondRegionSettings | None = None  # stacks/modules/second_region, likewise
+    feature_store: FeatureStoreSettings | None = None  # stacks/data/feature_store.py; None: no look-ups
+
+    def for_contract(self, contract: Mapping[str, Any]) -> Settings:
+        """A contract without histories has nothing to look up: no feature store, no endpoint to one."""
+        return self if contract["features"]["entities"] else replace(self, feature_store=None)
 
     def paused(self) -> Settings:
         """Nothing starts by itself, as nothing that it would need is there."""
@@ -417,6 +436,7 @@ SANDBOX = Settings(
         retrains_on_drift=True,
         max_attempts=3,
     ),
+    feature_store=FeatureStoreSettings(ttl_days=None),
 )
 
 PRODUCTION = Settings(
@@ -488,6 +508,7 @@ PRODUCTION = Settings(
         retrains_on_drift=True,
         max_attempts=3,
     ),
+    feature_store=FeatureStoreSettings(ttl_days=45),
 )
 
 PROFILES: Mapping[str, Settings] = MappingProxyType({each.profile: each for each in (SANDBOX, PRODUCTION)})

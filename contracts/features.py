@@ -47,13 +47,15 @@ def compile_features(section: Any, tables: dict[str, Any], model: Any) -> dict[s
     for index, entry in enumerate([*derived, *history]):
         earlier = {other["name"] for other in [*derived, *history][:index]}
         _new_name(f"{place}.{entry['name']}", entry["name"], set(known) | earlier)
+    columns = _columns(f"{place}.columns", section["columns"], known | made, leaks)
     return {
         "base": base,
         "joins": joins,
         "derived": derived,
         "history": history,
         "label": {"sql": section["label"]["sql"]},
-        "columns": _columns(f"{place}.columns", section["columns"], known | made, leaks),
+        "columns": columns,
+        "entities": _entities(history, columns),
     }
 
 
@@ -168,6 +170,21 @@ def _history(
         one_of(f"{place}.class", entry["class"], classes, "name one of model.classes")
         compiled["class"] = classes.index(entry["class"])
     return compiled
+
+
+def _entities(history: list[dict[str, Any]], columns: dict[str, str]) -> list[dict[str, Any]]:
+    """What features are looked up by: the groups of those histories that a model is asked with.
+
+    One entry per group, in the order of the histories: a name, the group's columns, its features.
+    """
+    found: dict[tuple[str, ...], list[str]] = {}
+    for entry in history:
+        if entry["name"] in columns:
+            found.setdefault(tuple(entry["group"]), []).append(entry["name"])
+    return [
+        {"name": "_".join(group), "columns": list(group), "features": features}
+        for group, features in found.items()
+    ]
 
 
 def _columns(place: str, columns: dict[str, str], known: dict[str, str], leaks: set[str]) -> dict[str, str]:

@@ -44,15 +44,16 @@ ACTIONS: dict[str, str] = {
         "PutLogEvents PutResourcePolicy UpdateLogDelivery"
     ),
     "s3": (
-        "AbortMultipartUpload DeleteObject GetBucketLocation GetObject ListBucket "
-        "ListBucketMultipartUploads PutObject"
+        "AbortMultipartUpload DeleteObject GetBucketAcl GetBucketLocation GetObject ListBucket "
+        "ListBucketMultipartUploads PutObject PutObjectAcl"
     ),
     "sagemaker": (
-        "AddTags CreateEndpointConfig CreateHyperParameterTuningJob CreateModel CreateModelPackage "
-        "CreateProcessingJob CreateTrainingJob CreateTransformJob DeleteEndpointConfig DeleteModel "
-        "DeleteModelPackage DescribeEndpoint DescribeHyperParameterTuningJob DescribeProcessingJob "
-        "DescribeTrainingJob DescribeTransformJob InvokeEndpoint ListEndpointConfigs ListModelPackages "
-        "ListModels ListTags ListTrainingJobsForHyperParameterTuningJob StopHyperParameterTuningJob "
+        "AddTags BatchGetRecord CreateEndpointConfig CreateHyperParameterTuningJob CreateModel "
+        "CreateModelPackage CreateProcessingJob CreateTrainingJob CreateTransformJob "
+        "DeleteEndpointConfig DeleteModel DeleteModelPackage DescribeEndpoint "
+        "DescribeHyperParameterTuningJob DescribeProcessingJob DescribeTrainingJob DescribeTransformJob "
+        "GetRecord InvokeEndpoint ListEndpointConfigs ListModelPackages ListModels ListTags "
+        "ListTrainingJobsForHyperParameterTuningJob PutRecord StopHyperParameterTuningJob "
         "StopProcessingJob StopTrainingJob StopTransformJob UpdateEndpoint UpdateModelPackage"
     ),
     "secretsmanager": "DescribeSecret GetSecretValue PutSecretValue UpdateSecretVersionStage",

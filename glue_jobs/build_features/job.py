@@ -1,4 +1,7 @@
-"""Glue job: curated months into the feature table, below a folder of this run; its rules must hold."""
+"""Glue job: curated months into the feature table, below a folder of this run; its rules must hold.
+
+Beside it, in the run's folder, entities.json: the values of histories as of the day after, for look-ups.
+"""
 
 import sys
 from typing import Any
@@ -11,7 +14,8 @@ from lake.tables import Partitions, read_table, written_by
 from pyspark.context import SparkContext
 from pyspark.sql import SparkSession
 
-from build_features.transform import features, lookback_days
+from build_features.entities import newest
+from build_features.transform import daily_labels, features, lookback_days
 
 ARGUMENTS = ["run_id", "contract_uri", "partitions_uri", "features_bucket", "models_bucket"]
 
@@ -48,7 +52,9 @@ def run(
     reached = months.looking_back(wanted, max(1, lookback_days(contract)))
     tables = {name: read_table(spark, contract, partitions, name, reached) for name in contract["tables"]}
     uri = f"{features_uri}/features/run={run_id}"
-    features(contract, tables, wanted).write.mode("overwrite").partitionBy("month").parquet(uri)
+    daily = daily_labels(contract, tables, wanted)
+    features(contract, tables, wanted, daily).write.mode("overwrite").partitionBy("month").parquet(uri)
+    values = newest(contract, daily)
     spark.catalog.clearCache()
     written = [f"{uri}/{folder}" for folder in storage.folders(f"{uri}/")]
     if not written:
@@ -58,6 +64,9 @@ def run(
     report = check({"features": rows}, {"features": contract["quality"]["features"]})
     storage.write_json(f"{models_uri}/runs/{run_id}/features_quality.json", report.content())
     report.require()
+    # Behind the check: what is looked up is no better than the table whose labels it is made of.
+    if values is not None:
+        storage.write_json(f"{models_uri}/runs/{run_id}/entities.json", values.content())
 
 
 if __name__ == "__main__":

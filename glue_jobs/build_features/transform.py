@@ -19,19 +19,21 @@ JOINED = "_joined_"
 MEASURED = ("regression", "forecasting", "recommendation", "clustering")
 
 
-def features(contract: dict[str, Any], tables: dict[str, DataFrame], months: list[str]) -> DataFrame:
-    """The feature rows of the local `months`, one for each row of the base table, sorted by event."""
+def features(
+    contract: dict[str, Any],
+    tables: dict[str, DataFrame],
+    months: list[str],
+    daily: DataFrame | None = None,
+) -> DataFrame:
+    """The feature rows of the local `months`, one for each row of the base table, sorted by event.
+
+    daily  what `daily_labels` gives for the same months, where the caller has it already
+    """
     steps = contract["features"]
     base = contract["tables"][steps["base"]]
-    local_time = F.from_utc_timestamp(F.col(base["event_time"]), contract["time_zone"])
-    rows = tables[steps["base"]].withColumn(LOCAL_DATE, F.to_date(local_time))
-    rows = rows.where(_within(contract, months, lookback_days(contract)))
-    for join in steps["joins"]:
-        if join["role"] == "label":
-            rows = _join(rows, tables[join["table"]], join)
-    rows = rows.withColumn(LABEL, F.expr(steps["label"]["sql"]).cast("double"))
-    # Kept: one small table serves all histories, and the label join behind it is the dear part.
-    daily = _daily(rows, steps["history"], contract["model"]["problem"]).persist()
+    rows = _labelled(contract, tables, months)
+    if daily is None:
+        daily = daily_labels(contract, tables, months)
     histories = [_history(daily, step) for step in steps["history"]]
     rows = rows.where(_within(contract, months, 0))
     for join in steps["joins"]:
@@ -42,6 +44,28 @@ def features(contract: dict[str, Any], tables: dict[str, DataFrame], months: lis
     for step in steps["derived"]:
         rows = rows.withColumn(step["name"], F.expr(step["sql"]).cast(step["type"]))
     return _arranged(rows, contract, base)
+
+
+def daily_labels(contract: dict[str, Any], tables: dict[str, DataFrame], months: list[str]) -> DataFrame:
+    """Sum and number of known labels by the groups of all histories and local day, lookback included.
+
+    Kept: one small table serves all histories, and the label join behind it is the dear part.
+    """
+    rows = _labelled(contract, tables, months)
+    return _daily(rows, contract["features"]["history"], contract["model"]["problem"]).persist()
+
+
+def _labelled(contract: dict[str, Any], tables: dict[str, DataFrame], months: list[str]) -> DataFrame:
+    """Rows of the base with local date and label, of the months and the days that they look back to."""
+    steps = contract["features"]
+    base = contract["tables"][steps["base"]]
+    local_time = F.from_utc_timestamp(F.col(base["event_time"]), contract["time_zone"])
+    rows = tables[steps["base"]].withColumn(LOCAL_DATE, F.to_date(local_time))
+    rows = rows.where(_within(contract, months, lookback_days(contract)))
+    for join in steps["joins"]:
+        if join["role"] == "label":
+            rows = _join(rows, tables[join["table"]], join)
+    return rows.withColumn(LABEL, F.expr(steps["label"]["sql"]).cast("double"))
 
 
 def lookback_days(contract: dict[str, Any]) -> int:
@@ -91,7 +115,7 @@ def _daily(rows: DataFrame, steps: list[dict[str, Any]], problem: str) -> DataFr
     """
     exact = "decimal(28,9)" if problem in MEASURED else "bigint"
     groups = sorted({column for step in steps for column in step["group"]})
-    sums = {_sum(step): step.get("class") for step in steps}
+    sums = {sum_column(step): step.get("class") for step in steps}
     return rows.groupBy(*groups, LOCAL_DATE).agg(
         *(
             F.sum((F.col(LABEL) if number is None else F.col(LABEL) == number).cast(exact)).alias(name)
@@ -101,7 +125,8 @@ def _daily(rows: DataFrame, steps: list[dict[str, Any]], problem: str) -> DataFr
     )
 
 
-def _sum(step: dict[str, Any]) -> str:
+def sum_column(step: dict[str, Any]) -> str:
+    """Of `daily_labels`: what a history is the mean of."""
     return f"_sum_{step['class']}" if "class" in step else "_sum"
 
 
@@ -109,7 +134,7 @@ def _history(daily: DataFrame, step: dict[str, Any]) -> DataFrame:
     """Mean label of a group, or share of a class, in the `days` local days before each day with an event."""
     group = step["group"]
     days = daily.groupBy(*group, LOCAL_DATE).agg(
-        F.sum(_sum(step)).alias("_sum"), F.sum("_count").alias("_count")
+        F.sum(sum_column(step)).alias("_sum"), F.sum("_count").alias("_count")
     )
     day = F.datediff(F.col(LOCAL_DATE), F.lit("1970-01-01").cast("date"))
     before = Window.partitionBy(*group).orderBy(DAY_NUMBER).rangeBetween(-step["days"], -1)

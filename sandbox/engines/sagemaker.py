@@ -10,7 +10,17 @@ from typing import Any
 from sandbox import selftest
 from sandbox.engines import vpc
 
-_PARTS = ("training", "tuning", "processing", "models", "endpoints", "runtime", "transform", "registry")
+_PARTS = (
+    "training",
+    "tuning",
+    "processing",
+    "models",
+    "endpoints",
+    "runtime",
+    "transform",
+    "registry",
+    "feature_store",
+)
 
 
 def _parts() -> list[ModuleType]:

@@ -217,6 +217,22 @@ def _ssm(call: Parsed, context: dict[str, object]) -> Iterator[Target]:
             yield from _on_behalf(call, context, _READ, key, "ssm", {})
 
 
+_RECORDS = ("PutRecord", "GetRecord", "BatchGetRecord", "DeleteRecord")
+
+
+def _sagemaker(call: Parsed, context: dict[str, object]) -> Iterator[Target]:
+    """Feature Store opens the key of an online store with the caller's permissions."""
+    if call.operation not in _RECORDS:
+        return
+    from sandbox.engines import feature_groups
+
+    asked = call.params.get("Identifiers") or [call.params]
+    for name in dict.fromkeys(one["FeatureGroupName"] for one in asked):
+        named = feature_groups.key_of(name)
+        key = encryption.key_arn(named) if named else None
+        yield from _on_behalf(call, context, _READ, key, "sagemaker", {})
+
+
 _ITEMS = re.compile(r"(Get|Put|Update|Delete)Item$|Query$|Scan$|Batch(Get|Write)Item$|Transact")
 
 
@@ -275,6 +291,7 @@ _KEYS: dict[str, Callable[[Parsed, dict[str, object]], Iterator[Target]]] = {
     "kinesis": _kinesis,
     "logs": _logs,
     "s3": _s3,
+    "sagemaker": _sagemaker,
     "secretsmanager": _secretsmanager,
     "sns": _sns,
     "sqs": _sqs,

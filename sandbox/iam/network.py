@@ -19,6 +19,7 @@ _ENDPOINTS = {
     "firehose": "kinesis-firehose",
     "kinesis": "kinesis-streams",
     "sagemaker": "sagemaker.api",
+    "sagemaker-featurestore-runtime": "sagemaker.featurestore-runtime",
     "sagemaker-runtime": "sagemaker.runtime",
 }
 

@@ -131,6 +131,11 @@ TABLE: dict[str, dict[str, str]] = {
         ),
         "model-package/{ModelPackageName}": "CreateModelPackage DescribeModelPackage DeleteModelPackage",
         "{ModelPackageArn}": "UpdateModelPackage",
+        "feature-group/{FeatureGroupName}": (
+            "CreateFeatureGroup DescribeFeatureGroup UpdateFeatureGroup DeleteFeatureGroup"
+            " PutRecord GetRecord DeleteRecord"
+        ),
+        "feature-group/{Identifiers[].FeatureGroupName}": "BatchGetRecord",
         "{ResourceArn}": "AddTags ListTags DeleteTags",
     },
     "scheduler": {

@@ -171,6 +171,15 @@ class Network(Construct):
             ),
         )
 
+        if self._settings.feature_store is not None:
+            # put_features: what can be looked up.
+            groups = arn("sagemaker", f"feature-group/{prefix}-*")
+            self._interface(
+                "FeatureStore",
+                service.SAGEMAKER_FEATURESTORE_RUNTIME,
+                only_ours(["sagemaker:PutRecord"], [groups]),
+            )
+
     def _interface(
         self, construct_id: str, service: ec2.IInterfaceVpcEndpointService, policy: iam.PolicyStatement
     ) -> None:

@@ -19,6 +19,7 @@ from stacks.data.catalogue import Catalogue
 
 # Folders of IAM roles that bucket policies name; whoever works outside the VPC has a role in one of them.
 DELIVERY, UPLOADERS, ANALYSTS, SERVING = "delivery", "uploaders", "analysts", "serving"
+FEATURE_STORE = "feature-store"
 
 
 class Lake(Construct):
@@ -62,7 +63,12 @@ class Lake(Construct):
             services=["athena"],
         )
         self.features = self._bucket(
-            "Features", key, _cheaper("features/", lake), roles=[ANALYSTS], services=["athena"]
+            "Features",
+            key,
+            _cheaper("features/", lake),
+            # The feature store writes its offline half from outside the VPC.
+            roles=[ANALYSTS, *([FEATURE_STORE] if settings.feature_store else [])],
+            services=["athena"],
         )
         self.models = self._bucket(
             "Models",

@@ -14,7 +14,9 @@ from security import grants
 from security.roles import PersonRole, arn
 from settings import Settings
 from stacks.data.catalogue import FEATURES, PARTITION
+from stacks.data.feature_store import OFFLINE, FeatureStore
 from stacks.data.lake import ANALYSTS, Lake
+from stacks.data.point_in_time import can_join, point_in_time
 
 MEBIBYTE = 1024 * 1024
 
@@ -35,8 +37,10 @@ class Queries(Construct):
         contract: dict[str, Any],
         lake: Lake,
         key: kms.IKey,
+        store: FeatureStore | None,
     ) -> None:
         super().__init__(scope, construct_id)
+        self._stored = [group.table for group in store.groups] if store else []
         # Named: one asks for a workgroup by its name, on every call.
         self.workgroup_name = settings.prefix
         self.workgroup = athena.CfnWorkGroup(
@@ -47,12 +51,12 @@ class Queries(Construct):
             recursive_delete_option=not settings.base.keep_on_destroy,
             work_group_configuration=_configuration(settings, lake, key),
         )
-        self._named(settings.database, contract)
+        self._named(settings.database, queries(contract) | looked_up(contract, store))
         self.analyst = PersonRole(self, "Analyst", path=f"/{settings.prefix}/{ANALYSTS}/")
         self._let_ask(settings.database, lake)
 
-    def _named(self, database: str, contract: dict[str, Any]) -> None:
-        for name, (description, text) in queries(contract).items():
+    def _named(self, database: str, named: dict[str, tuple[str, str]]) -> None:
+        for name, (description, text) in named.items():
             query = athena.CfnNamedQuery(
                 self,
                 name,
@@ -79,11 +83,13 @@ class Queries(Construct):
             [
                 arn("glue", "catalog"),
                 arn("glue", f"database/{database}"),
-                *(arn("glue", f"table/{database}/{name}") for name in lake.tables),
+                *(arn("glue", f"table/{database}/{name}") for name in [*lake.tables, *self._stored]),
             ],
         )
         grants.read_objects(self.analyst, lake.curated, "curated/")
         grants.read_objects(self.analyst, lake.features, "features/")
+        if self._stored:
+            grants.read_objects(self.analyst, lake.features, OFFLINE)
         # What was set aside, to decide on a re-drive; identifiers are tokens there. raw/ is not read.
         grants.read_objects(self.analyst, lake.raw, "quarantine/")
         grants.read_objects(self.analyst, lake.models, "runs/")
@@ -137,6 +143,20 @@ def queries(contract: dict[str, Any]) -> dict[str, tuple[str, str]]:
             "Which run's files the catalogue points at",
             _select(f'{PARTITION}, "$path" AS file', FEATURES, f'{PARTITION}, "$path" ORDER BY {PARTITION}'),
         ),
+    }
+
+
+def looked_up(contract: dict[str, Any], store: FeatureStore | None) -> dict[str, tuple[str, str]]:
+    """A query per feature group, as of each event; to see what was served: docs/operations.md."""
+    entities = {entity["name"]: entity for entity in contract["features"]["entities"]}
+    columns = contract["features"]["columns"]
+    return {
+        f"AsOf{''.join(part.capitalize() for part in group.entity.split('_'))}": (
+            f"What the feature store held by {' and '.join(entities[group.entity]['columns'])} at each event",
+            point_in_time(entities[group.entity], group.table),
+        )
+        for group in (store.groups if store else [])
+        if can_join(entities[group.entity], columns)
     }
 
 

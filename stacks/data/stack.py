@@ -13,6 +13,7 @@ from security.functions import FunctionPlatform
 from security.jobs import JobNetwork
 from security.keys import KeyRing
 from settings import Settings
+from stacks.data.feature_store import FeatureStore
 from stacks.data.ingest import Ingest
 from stacks.data.lake import Lake
 from stacks.data.queries import Queries
@@ -60,8 +61,26 @@ class DataStack(Stack):
             keys=keys,
             functions=functions,
         )
+        self.feature_store = None
+        if settings.feature_store is not None:
+            self.feature_store = FeatureStore(
+                self,
+                "FeatureStore",
+                settings=settings,
+                store=settings.feature_store,
+                contract=contract,
+                lake=self.lake,
+                key=keys.lake,
+            )
+            Tags.of(self.feature_store).add("stage", "lake")
         self.queries = Queries(
-            self, "Queries", settings=settings, contract=contract, lake=self.lake, key=keys.lake
+            self,
+            "Queries",
+            settings=settings,
+            contract=contract,
+            lake=self.lake,
+            key=keys.lake,
+            store=self.feature_store,
         )
         self.transform = Transform(
             self,

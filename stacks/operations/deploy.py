@@ -25,7 +25,7 @@ from security.logs import PrivateLogGroup
 from security.roles import ROLE_ARN, PersonRole, arn
 from security.serving import capture, endpoint_config, served_model
 from settings import Settings
-from stacks.operations.neighbours import Evaluate, Lake
+from stacks.operations.neighbours import Evaluate, FeatureStore, Lake
 from stacks.operations.release import CHAMPION, guard, variant
 
 SCALING_ROLE = (
@@ -48,7 +48,7 @@ class Deploy(Construct):
     endpoint_name  the clients' address; its configurations come and go
     champion       parameter: which model the loop has promoted, `baseline` before the first
     role           of the model containers: reads models, writes captures and bulk scores
-    client         role that may invoke the endpoint and nothing else
+    client         role that may invoke the endpoint and look up features to ask it with, and nothing else
 
     The first model is the contract's rule, so that alarms, scaling and clients have something real before
     anything was trained.
@@ -68,6 +68,7 @@ class Deploy(Construct):
         image: Image,
         evaluate: Evaluate,
         alarms: Sequence[cloudwatch.Alarm],
+        store: FeatureStore | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._settings, self._key, self._lake = settings, keys.models, lake
@@ -106,6 +107,10 @@ class Deploy(Construct):
             self._scale(self._endpoint(resolved, alarms))
         self.client = PersonRole(self, "Client", path=f"/{settings.prefix}/clients/")
         grants.allow(self.client, ["sagemaker:InvokeEndpoint"], [self.endpoint_arn])
+        if store is not None:
+            groups = [group.arn for group in store.groups]
+            grants.allow(self.client, ["sagemaker:BatchGetRecord", "sagemaker:GetRecord"], groups)
+            grants.use_key(self.client, store.key, ["kms:Decrypt"], through="sagemaker")
 
     @property
     def endpoint_arn(self) -> str:

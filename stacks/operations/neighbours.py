@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kinesisfirehose as firehose
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_sagemaker as sagemaker
@@ -65,7 +66,25 @@ class Transform(Protocol):
     def features(self) -> Job: ...
 
 
+class FeatureGroup(Protocol):
+    @property
+    def entity(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def arn(self) -> str: ...
+
+
+class FeatureStore(Protocol):
+    @property
+    def groups(self) -> Sequence[FeatureGroup]: ...
+    @property
+    def key(self) -> kms.IKey: ...
+
+
 class Data(Protocol):
+    @property
+    def feature_store(self) -> FeatureStore | None: ...
     @property
     def lake(self) -> Lake: ...
     @property

@@ -72,6 +72,7 @@ class OperationsStack(Stack):
             image=image,
             evaluate=model.evaluate,
             alarms=guards,
+            store=data.feature_store,
         )
         self.steps = Steps(
             self,
@@ -83,6 +84,7 @@ class OperationsStack(Stack):
             functions=functions,
             ledger=self.ledger,
             deploy=self.deploy,
+            store=data.feature_store,
         )
         platform = WorkflowPlatform(
             settings=settings,
@@ -153,6 +155,8 @@ class OperationsStack(Stack):
                 workflows=workflows,
             )
         self._tag_and_name()
+        if data.feature_store is not None:
+            CfnOutput(self, "FeatureGroups", value=self.steps.feature_groups(data.feature_store))
 
     def _tag_and_name(self) -> None:
         for stage, construct in (

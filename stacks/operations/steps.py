@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from settings import Settings
 from stacks.operations.definitions.parts import Functions
 from stacks.operations.deploy import Deploy
 from stacks.operations.ledger import Ledger
-from stacks.operations.neighbours import Lake
+from stacks.operations.neighbours import FeatureStore, Lake
 
 NAMESPACE = "mlref/model"
 
@@ -27,6 +28,7 @@ class Steps(Construct):
     """
     plan_run            what a run does: windows, months, names
     publish_partitions  points the catalogue at what the run wrote
+    put_features        the newest histories into the feature store; None: there is no store
     record_candidates   what trained, at what cost, and the trials of a search
     decide_promotion    the gate, on the evaluation
     judge_challenger    after the bake, on the newest monitoring report
@@ -46,6 +48,7 @@ class Steps(Construct):
         functions: FunctionPlatform,
         ledger: Ledger,
         deploy: Deploy,
+        store: FeatureStore | None,
     ) -> None:
         super().__init__(scope, construct_id)
         self._contract, self._platform, self._lake = contract, functions, lake
@@ -86,6 +89,7 @@ class Steps(Construct):
         self.explain_failure = self._function(
             "ExplainFailure", "explain_failure", {"MODELS_BUCKET": lake.models.bucket_name}, minutes=1
         )
+        self.put_features = self._filling(store) if store is not None else None
         self._let_plan(ledger, keys, deploy.champion)
         self._let_publish()
         self._let_judge()
@@ -95,6 +99,7 @@ class Steps(Construct):
         return Functions(
             plan_run=self.plan_run.function_arn,
             publish_partitions=self.publish_partitions.function_arn,
+            put_features=self.put_features.function_arn if self.put_features else None,
             record_candidates=self.record_candidates.function_arn,
             decide_promotion=self.decide_promotion.function_arn,
             judge_challenger=self.judge_challenger.function_arn,
@@ -107,6 +112,7 @@ class Steps(Construct):
         return [
             self.plan_run,
             self.publish_partitions,
+            *([self.put_features] if self.put_features else []),
             self.record_candidates,
             self.decide_promotion,
             self.judge_challenger,
@@ -127,6 +133,28 @@ class Steps(Construct):
             timeout=Duration.minutes(minutes),
             memory_mb=512,
         )
+
+    @staticmethod
+    def feature_groups(store: FeatureStore) -> str:
+        """Entity -> name of its feature group, as JSON: what who writes or looks up needs to know."""
+        return json.dumps({group.entity: group.name for group in store.groups}, sort_keys=True)
+
+    def _filling(self, store: FeatureStore) -> ScopedFunction:
+        """Writes these groups, and reads of a run no more than the values that it made for them."""
+        function = self._function(
+            "PutFeatures",
+            "put_features",
+            {
+                "MODELS_BUCKET": self._lake.models.bucket_name,
+                "FEATURE_GROUPS": self.feature_groups(store),
+            },
+            minutes=10,
+        )
+        role = function.scoped_role
+        grants.read_named(role, self._lake.models, "runs/*/entities.json")
+        grants.allow(role, ["sagemaker:PutRecord"], [group.arn for group in store.groups])
+        grants.use_key(role, store.key, ["kms:Decrypt"], through="sagemaker")
+        return function
 
     def _let_plan(self, ledger: Ledger, keys: KeyRing, champion: ssm.StringParameter) -> None:
         role, lake = self.plan_run.scoped_role, self._lake

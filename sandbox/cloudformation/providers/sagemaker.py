@@ -7,7 +7,13 @@ from __future__ import annotations
 import time
 
 from sandbox.cloudformation.providers import tagging
-from sandbox.cloudformation.providers.provider import Attributes, Context, Plain, Properties
+from sandbox.cloudformation.providers.provider import (
+    Attributes,
+    Context,
+    Plain,
+    Properties,
+    ReplacementError,
+)
 
 _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 900
@@ -73,7 +79,35 @@ class ByArn(Plain):
         super().delete(context, ref.split("/")[-1], properties)
 
 
+class FeatureGroup(Plain):
+    """Made anew for every change but that of the lifetime; its tags cannot be changed either."""
+
+    def update(self, context: Context, ref: str, old: Properties, new: Properties) -> tuple[str, Attributes]:
+        before, after = dict(old), new.all()
+        ttl = (after.get("OnlineStoreConfig") or {}).get("TtlDuration")
+        same = ({**after, "OnlineStoreConfig": None}, {**before, "OnlineStoreConfig": None})
+        if same[0] != same[1] or _lasting(before) != _lasting(after):
+            raise ReplacementError("sagemaker has no operation to change this")
+        change = {"FeatureGroupName": ref, "OnlineStoreConfig": {"TtlDuration": ttl} if ttl else {}}
+        context.call("sagemaker", "UpdateFeatureGroup", change)
+        return ref, {}
+
+
+def _lasting(properties: Properties) -> Properties:
+    online = properties.get("OnlineStoreConfig") or {}
+    return {name: value for name, value in online.items() if name != "TtlDuration"}
+
+
 PROVIDERS = {
+    "AWS::SageMaker::FeatureGroup": FeatureGroup(
+        service="sagemaker",
+        create_operation="CreateFeatureGroup",
+        delete_operation="DeleteFeatureGroup",
+        name="FeatureGroupName",
+        ref="FeatureGroupName",
+        attributes={"FeatureGroupStatus": lambda *_: "Created"},
+        tags=lambda ref: ref,
+    ),
     "AWS::SageMaker::Model": ByArn(
         service="sagemaker",
         create_operation="CreateModel",

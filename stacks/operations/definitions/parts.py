@@ -15,6 +15,7 @@ class Functions:
 
     plan_run: str
     publish_partitions: str
+    put_features: str | None  # None: there is no feature store
     record_candidates: str
     decide_promotion: str
     judge_challenger: str

@@ -1,4 +1,5 @@
-"""From raw objects to published partitions: clean, check, build features, publish; under the data lock.
+"""From raw objects to published partitions: clean, check, build features, publish, fill the feature store;
+under the data lock, so that no older run's values come behind a newer one's.
 
 What there is to do is planned under the lock: another run may have done it while this one waited. Without a
 new raw object no job starts.
@@ -32,9 +33,14 @@ def refresh(
             "Publish",
             functions.publish_partitions,
             {"plan.$": "$.plan"},
-            then="RecordRefresh",
+            then="PutFeatures" if functions.put_features else "RecordRefresh",
             keep={"features_manifest.$": "$.Payload.features_manifest"},
             into="$.publication",
+        ),
+        **(
+            call("PutFeatures", functions.put_features, {"plan.$": "$.plan"}, then="RecordRefresh")
+            if functions.put_features
+            else {}
         ),
         **ledger.record_refresh("RecordRefresh", table, then="ReleaseDataLock"),
         **ledger.release_lock("ReleaseDataLock", table, "data", then=then),

@@ -1,0 +1,1 @@
+"""Fills the feature store with what a run made of the histories."""
