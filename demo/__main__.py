@@ -27,7 +27,7 @@ WORK = ROOT / ".sandbox"
 REPORT = ROOT / "demo-report"
 DATA_SET = "flights"
 # Of the slice: long enough for a first champion, drift and a second one; few enough rows for two minutes.
-SLICE_LIVE_MONTHS, SLICE_ROWS = 2, 5_000
+SLICE_LIVE_MONTHS, SLICE_ROWS = 3, 5_000
 
 
 def main(arguments: list[str] | None = None) -> int:

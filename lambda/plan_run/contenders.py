@@ -10,6 +10,7 @@ from shared.aws import client
 
 from plan_run.request import START, STARTS, HyperparameterError, Request
 
+SEARCHING = ("schedule", "manual")  # triggers of the runs that have time for a search
 GOES_ON = "xgboost"  # the family whose model consists of trees that others can be added to
 
 
@@ -18,7 +19,8 @@ def planned(
 ) -> dict[str, Any]:
     """`candidates` of the plan and, if the contract asks for a search, `tuning`.
 
-    Who sets hyperparameters wants to see what they do: then nothing better is searched.
+    Who sets hyperparameters wants to see what they do: then nothing better is searched. Nor when drift or a
+    run that waited asks: there a model is wanted soon, and the next scheduled run searches again.
     """
     if asked.start != STARTS[0] and all(one["family"] != GOES_ON for one in model["candidates"]):
         raise HyperparameterError(
@@ -27,7 +29,7 @@ def planned(
         )
     candidates = [_candidate(each, asked, run_id, dates) for each in model["candidates"]]
     plan: dict[str, Any] = {"candidates": candidates}
-    if model["tuning"] and not asked.hyperparameters:
+    if model["tuning"] and not asked.hyperparameters and asked.trigger in SEARCHING:
         plan["tuning"] = _tuning(model, candidates, run_id)
     return plan
 

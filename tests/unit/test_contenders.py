@@ -51,6 +51,16 @@ def plan(**hyperparameters: Any) -> dict[str, Any]:
     return handler.handler({"event": asked, "execution": EXECUTION}, None)
 
 
+@pytest.mark.usefixtures("account")
+@pytest.mark.parametrize(
+    ("trigger", "searches"), [("schedule", True), ("manual", True), ("drift", False), ("deferred", False)]
+)
+def test_a_model_that_is_wanted_soon_is_not_searched_for(trigger: str, searches: bool) -> None:
+    asked = {"through": "2024-04-12", "trigger": trigger}
+    found = handler.handler({"event": asked, "execution": EXECUTION}, None)
+    assert ("tuning" in found) is searches
+
+
 def given(found: dict[str, Any], name: str) -> dict[str, str]:
     [candidate] = [each for each in found["candidates"] if each["name"] == name]
     return dict(candidate["hyperparameters"])
