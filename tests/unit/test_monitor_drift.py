@@ -215,6 +215,7 @@ def test_a_ratio_is_worse_when_it_is_smaller() -> None:
     assert bias.drifted(before, today(0.5))["grew"] == ["site: demographic_parity_ratio"]
     assert bias.drifted(before, today(1.0))["grew"] == []
     assert bias.drifted(before, None)["reason"] == "too few rows have a label"
+    assert bias.drifted({}, None)["reason"] == "the contract declares no attribute"
 
 
 def monitored(folder: Path, contract: dict[str, Any]) -> dict[str, Any]:
