@@ -1,5 +1,6 @@
 """Logs of the embedded account: two jobs that write at once share one group."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from sandbox import logs
@@ -17,6 +18,7 @@ class Late:
     """The other job makes the group between the look and the call."""
 
     exceptions = Refusals
+    meta = SimpleNamespace(region_name="eu-central-1")
 
     def __init__(self) -> None:
         self.asked: list[str] = []
