@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterable, Sequence
@@ -61,8 +62,9 @@ def _ensure_stream(client: Any, log_group: str, stream: str) -> None:
     try:
         _create_stream(client, log_group, stream)
     except client.exceptions.ResourceNotFoundException:
-        # As Lambda does it: a missing group is created if the role may.
-        client.create_log_group(logGroupName=log_group)
+        # As Lambda does it: a missing group is created if the role may; of two jobs at once one is first.
+        with contextlib.suppress(client.exceptions.ResourceAlreadyExistsException):
+            client.create_log_group(logGroupName=log_group)
         _create_stream(client, log_group, stream)
     with _known_lock:
         _known.add(place)

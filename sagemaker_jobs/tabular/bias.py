@@ -29,6 +29,8 @@ def drifted(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> 
     result: dict[str, Any] = {"attributes": {}, "grew": [], "reason": None}
     if before is None:
         return result | {"reason": "the champion has no baseline of bias"}
+    if not before:
+        return result | {"reason": "the contract declares no attribute"}
     if now is None:
         return result | {"reason": "too few rows have a label"}
     today = of_report(now) or {}

@@ -1,20 +1,34 @@
 """Concept, bias and attribution drift: planted ones are found, a season alone is not one."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import evaluate
 import monitor
 import numpy as np
 import pytest
 import statsmodels.api as sm
+import train
 from scipy.stats import t as student
 from sklearn.metrics import ndcg_score
-from tabular import analysis, bias, concept, fairness, influence, metrics
+from tabular import (
+    analysis,
+    bias,
+    concept,
+    fairness,
+    influence,
+    metrics,
+    models,
+    packaging,
+    rules,
+    source,
+)
 from tabular.frame import Frame
 
 from tests.any_captures import live, rule_scores, traffic, write_baseline, write_captures
-from tests.any_model import agreed, any_contract, any_table, write_features
+from tests.any_model import WINDOWS, agreed, any_contract, any_table, write_features
 
 DAYS = np.array([f"2024-03-{day:02d}" for day in range(1, 31)])
 LOOK: dict[str, Any] = {"margin": 0.05, "false_alarm": 0.01}
@@ -201,6 +215,7 @@ def test_a_ratio_is_worse_when_it_is_smaller() -> None:
     assert bias.drifted(before, today(0.5))["grew"] == ["site: demographic_parity_ratio"]
     assert bias.drifted(before, today(1.0))["grew"] == []
     assert bias.drifted(before, None)["reason"] == "too few rows have a label"
+    assert bias.drifted({}, None)["reason"] == "the contract declares no attribute"
 
 
 def monitored(folder: Path, contract: dict[str, Any]) -> dict[str, Any]:
@@ -229,6 +244,52 @@ def test_the_look_tells_of_all_three_and_lists_them_as_violations(tmp_path: Path
         "concept_drift_check",
         "bias_drift_check",
     }
+
+
+def test_a_run_writes_the_baselines_that_a_look_compares_with(tmp_path: Path) -> None:
+    """Trained, evaluated and watched on the same rows: nothing can have drifted; then a feature goes."""
+    contract = any_contract(evaluation={"fairness": OPTIONS})
+    dates = {**WINDOWS, "run_id": "r20240412-0badcafe"}
+    given = tmp_path / "processing/input"
+    write_features(given / "features", any_table())
+    at = train.Places(
+        features=given / "features",
+        champion=tmp_path / "nothing",
+        model=tmp_path / "model",
+        output=tmp_path / "output",
+        checkpoints=tmp_path / "checkpoints",
+    )
+    texts = [text for name, value in dates.items() for text in (f"--{name}", value)]
+    train.run(agreed(contract), train.parse_arguments(texts, agreed(contract)), at, nthread=1)
+    for name, data in (
+        ("candidate", packaging.archive({path.name: path.read_bytes() for path in at.model.iterdir()})),
+        ("champion", packaging.servable(rules.rule_model(contract), None, source.files())),
+    ):
+        (given / name).mkdir()
+        (given / name / "model.tar.gz").write_bytes(data)
+    evaluate.run(agreed(contract), dates, evaluate.Places.below(tmp_path))
+    made = tmp_path / "processing/output"
+    shutil.copytree(made / "baseline", given / "baseline")
+    shutil.copy(made / "model/model.tar.gz", given / "champion/model.tar.gz")
+
+    frame, model = live(), models.load(at.model)
+    write_captures(tmp_path, traffic(frame, model.scores(frame)))
+    report = monitored(tmp_path, contract)
+    assert report["attributions"]["ndcg"] == pytest.approx(1)
+    assert (report["attributions"]["rows"], report["attributions"]["moved"][0]) == (700, "size")
+    assert report["concept"]["lost_since"] == pytest.approx(0, abs=1e-9)
+    assert report["bias"]["grew"] == []
+    compared = report["bias"]["attributes"]["site"]["accuracy_difference"]
+    assert compared["growth"] == pytest.approx(0)
+    written = json.loads((given / "baseline/analysis.json").read_text())
+    assert written["explanations"]["treeshap"]["label0"]["global_shap_values"]["size"] > 0
+    assert "site" in written["post_training_bias_metrics"]["facets"]
+
+    frame.columns["size"][:] = 0.0
+    write_captures(tmp_path, traffic(frame, model.scores(frame)))
+    gone = monitored(tmp_path, contract)["attributions"]
+    assert gone["moved"][0] == "size"
+    assert gone["is_drift"]
 
 
 def test_events_and_not_requests_have_a_day(tmp_path: Path) -> None:
