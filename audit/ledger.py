@@ -36,6 +36,7 @@ class Row:
     proof      what shows it: a test, a check, a decision
     review_by  the last day on which the row counts
     profile    the only profile whose templates it is about; "" for all
+    is_optional  it is about a part that a profile or a contract may lack, and counts only where that is there
     """
 
     rules: tuple[str, ...]
@@ -44,6 +45,7 @@ class Row:
     proof: str
     review_by: date
     profile: str = ""
+    is_optional: bool = False
 
     @property
     def keys(self) -> set[tuple[str, str, str]]:
@@ -77,10 +79,11 @@ def read(path: Path | None, profile: str = "") -> list[Row]:
 
 def _row(where: str, entry: Any, profile: str) -> Row:
     given = set(entry) if isinstance(entry, Mapping) else set()
-    if given - {"profile"} != set(NEEDED):
+    if given - {"profile", "optional"} != set(NEEDED):
         raise InputError(
             f"{where} has {', '.join(sorted(map(str, given))) or 'nothing'}, "
-            f"it must have exactly {', '.join(NEEDED)}; profile, if it is for one only"
+            f"it must have exactly {', '.join(NEEDED)}; profile, if it is for one only; "
+            "optional, for a part that may lack"
         )
     if not isinstance(entry["review_by"], date):
         raise InputError(f"{where}: review_by is {entry['review_by']!r}, allowed: a date")
@@ -97,6 +100,7 @@ def _row(where: str, entry: Any, profile: str) -> Row:
         proof=str(entry["proof"]),
         review_by=entry["review_by"],
         profile=str(entry.get("profile") or ""),
+        is_optional=entry.get("optional") is True,
     )
 
 
@@ -156,7 +160,12 @@ def _faults(rows: Sequence[Row], used: set[tuple[str, str, str]], today: date) -
 
 
 def _unused(row: Row, used: set[tuple[str, str, str]]) -> list[Finding]:
-    """A place answers something when one of the rules is found there; a rule, when it is found somewhere."""
+    """A place answers something when one of the rules is found there; a rule, when it is found somewhere.
+
+    A part that lacks has none of its findings; where one is found, all of its row have to be.
+    """
+    if row.is_optional and not row.keys & used:
+        return []
     places = [
         _fault(UNUSED, row, "answers no finding", "Remove it: what it accepted is gone.", (path, subject))
         for path, subject in row.places

@@ -43,6 +43,10 @@ class Usage:
     gb_per_query: float = _knob(0.1, "GB that one of them scans")
     endpoint_gb: float = _knob(1, "GB a month through the interface endpoints")
     metric_hours: float = _knob(6, "hours a month in which metrics of our own are sent, all added up")
+    looked_up: float = _knob(
+        1, "share of the predictions whose features are looked up, where there is a store"
+    )
+    entities: float = _knob(200, "records in the feature store, of 1 KB at most")
     mails: float = _knob(50, "mails and queue messages a month")
 
     def __post_init__(self) -> None:

@@ -33,7 +33,7 @@ class BaseStack(Stack):
         Tags.of(self).add("stage", "base")
         SupportedRegion(self, "SupportedRegion")
         removal = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
-        self.boundary = Boundary(self, "Boundary")
+        self.boundary = Boundary(self, "Boundary", has_feature_store=settings.feature_store is not None)
         iam.PermissionsBoundary.of(self).apply(self.boundary)
         self.keys = Keys(self, "Keys", settings=settings)
         self.logs = LogKeeping(

@@ -87,6 +87,7 @@ class Row:
     rules: tuple[str, ...]
     places: tuple[tuple[str, str], ...]
     reason: str = "A canary of the tests: it is never deployed to an account."
+    is_optional: bool = False
 
 
 def careless(folder: Path, *rows: Row, in_stage: bool = False) -> Assembly:
@@ -149,3 +150,11 @@ def test_code_accepts_nothing_by_itself() -> None:
     assert len(files) > 30
     doors = [path.name for path in files if "Acknowledgment" in path.read_text(encoding="utf-8")]
     assert doors == ["nag.py"]
+
+
+def test_row_of_a_part_that_lacks_is_left_out(tmp_path: Path) -> None:
+    """And of one that is there it counts: `Any/Bucket` is not gone."""
+    gone = Row(rules=("S1",), places=(("Any/Gone", ""),), is_optional=True)
+    careless(tmp_path, gone)
+    with pytest.raises(ValueError, match="'Gone'"):
+        careless(tmp_path / "again", Row(rules=("S1",), places=(("Any/Gone", ""),)))
