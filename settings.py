@@ -340,6 +340,11 @@ class Settings:
         """A contract without histories has nothing to look up: no feature store, no endpoint to one."""
         return self if contract["features"]["entities"] else replace(self, feature_store=None)
 
+    def with_feature_store(self) -> Settings:
+        """Also where the profile has none, which saves the endpoint to it."""
+        store = self.feature_store or FeatureStoreSettings(ttl_days=None)
+        return replace(self, feature_store=store)
+
     def paused(self) -> Settings:
         """Nothing starts by itself, as nothing that it would need is there."""
         idle = replace(self.retrain, is_scheduled=False, retrains_on_drift=False)
@@ -436,7 +441,6 @@ SANDBOX = Settings(
         retrains_on_drift=True,
         max_attempts=3,
     ),
-    feature_store=FeatureStoreSettings(ttl_days=None),
 )
 
 PRODUCTION = Settings(

@@ -37,6 +37,7 @@ class Row:
     review_by  the last day on which the row counts
     profile    the only profile whose templates it is about; "" for all
     module     the optional stack that it is about, by its id: without that stack the row is left out
+    is_optional  it is about a part that a profile or a contract may lack, and counts only where that is there
     """
 
     rules: tuple[str, ...]
@@ -46,6 +47,7 @@ class Row:
     review_by: date
     profile: str = ""
     module: str = ""
+    is_optional: bool = False
 
     @property
     def keys(self) -> set[tuple[str, str, str]]:
@@ -84,10 +86,11 @@ def about(rows: Sequence[Row], stacks: Collection[str]) -> list[Row]:
 
 def _row(where: str, entry: Any, profile: str) -> Row:
     given = set(entry) if isinstance(entry, Mapping) else set()
-    if given - {"module", "profile"} != set(NEEDED):
+    if given - {"module", "profile", "optional"} != set(NEEDED):
         raise InputError(
             f"{where} has {', '.join(sorted(map(str, given))) or 'nothing'}, "
-            f"it must have exactly {', '.join(NEEDED)}; profile, if it is for one only; module, if for that"
+            f"it must have exactly {', '.join(NEEDED)}; profile, if it is for one only; module, if for that; "
+            "optional, for a part that may lack"
         )
     if not isinstance(entry["review_by"], date):
         raise InputError(f"{where}: review_by is {entry['review_by']!r}, allowed: a date")
@@ -105,6 +108,7 @@ def _row(where: str, entry: Any, profile: str) -> Row:
         review_by=entry["review_by"],
         profile=str(entry.get("profile") or ""),
         module=str(entry.get("module") or ""),
+        is_optional=entry.get("optional") is True,
     )
 
 
@@ -164,7 +168,12 @@ def _faults(rows: Sequence[Row], used: set[tuple[str, str, str]], today: date) -
 
 
 def _unused(row: Row, used: set[tuple[str, str, str]]) -> list[Finding]:
-    """A place answers something when one of the rules is found there; a rule, when it is found somewhere."""
+    """A place answers something when one of the rules is found there; a rule, when it is found somewhere.
+
+    A part that lacks has none of its findings; where one is found, all of its row have to be.
+    """
+    if row.is_optional and not row.keys & used:
+        return []
     places = [
         _fault(UNUSED, row, "answers no finding", "Remove it: what it accepted is gone.", (path, subject))
         for path, subject in row.places

@@ -1,13 +1,13 @@
 """The ceiling of every role: it grants nothing, and what it does not name no role can do.
 
-`ACTIONS` is the union of what the roles are granted (a test compares both ways). The denials stop SageMaker
-work that would run outside the VPC, with a way to the internet, or unencrypted, whoever may write a state
-machine or a plan.
+`ACTIONS`, with those of the feature store where there is one, is the union of what the roles are granted (a
+test compares both ways). The denials stop SageMaker work that would run outside the VPC, with a way to the
+internet, or unencrypted, whoever may write a state machine or a plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
@@ -44,16 +44,16 @@ ACTIONS: dict[str, str] = {
         "PutLogEvents PutResourcePolicy UpdateLogDelivery"
     ),
     "s3": (
-        "AbortMultipartUpload DeleteObject GetBucketAcl GetBucketLocation GetObject ListBucket "
-        "ListBucketMultipartUploads PutObject PutObjectAcl"
+        "AbortMultipartUpload DeleteObject GetBucketLocation GetObject ListBucket "
+        "ListBucketMultipartUploads PutObject"
     ),
     "sagemaker": (
-        "AddTags BatchGetRecord CreateEndpointConfig CreateHyperParameterTuningJob CreateModel "
+        "AddTags CreateEndpointConfig CreateHyperParameterTuningJob CreateModel "
         "CreateModelPackage CreateProcessingJob CreateTrainingJob CreateTransformJob "
         "DeleteEndpointConfig DeleteModel DeleteModelPackage DescribeEndpoint "
         "DescribeHyperParameterTuningJob DescribeProcessingJob DescribeTrainingJob DescribeTransformJob "
-        "GetRecord InvokeEndpoint ListEndpointConfigs ListModelPackages ListModels ListTags "
-        "ListTrainingJobsForHyperParameterTuningJob PutRecord StopHyperParameterTuningJob "
+        "InvokeEndpoint ListEndpointConfigs ListModelPackages ListModels ListTags "
+        "ListTrainingJobsForHyperParameterTuningJob StopHyperParameterTuningJob "
         "StopProcessingJob StopTrainingJob StopTransformJob UpdateEndpoint UpdateModelPackage"
     ),
     "secretsmanager": "DescribeSecret GetSecretValue PutSecretValue UpdateSecretVersionStage",
@@ -62,6 +62,12 @@ ACTIONS: dict[str, str] = {
     "ssm": "GetParameter PutParameter",
     "states": "StartExecution",
     "xray": "GetSamplingRules GetSamplingTargets PutTelemetryRecords PutTraceSegments",
+}
+
+# Where there is a feature store.
+FEATURE_STORE: dict[str, str] = {
+    "s3": "GetBucketAcl PutObjectAcl",
+    "sagemaker": "BatchGetRecord GetRecord PutRecord",
 }
 
 # The rights to trials of a search are asked of who starts the search; SageMaker starts the trials itself.
@@ -116,18 +122,29 @@ class Boundary(iam.ManagedPolicy):
     """`actions`: those of an optional module's roles, which differ from the core's."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, actions: Mapping[str, str] | None = None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        actions: Mapping[str, str] | None = None,
+        has_feature_store: bool = False,
     ) -> None:
+        tables = [actions or ACTIONS, *([FEATURE_STORE] if has_feature_store else [])]
         super().__init__(
             scope,
             construct_id,
             description="The most that a role of this deployment may do; grants nothing by itself",
-            statements=[*_ceiling(actions or ACTIONS), *preventive_denials()],
+            statements=[*_ceiling(tables), *preventive_denials()],
         )
 
 
-def _ceiling(named: Mapping[str, str]) -> list[iam.PolicyStatement]:
-    actions = [f"{service}:{action}" for service, names in named.items() for action in names.split()]
+def _ceiling(tables: Sequence[Mapping[str, str]]) -> list[iam.PolicyStatement]:
+    actions = [
+        f"{service}:{action}"
+        for table in tables
+        for service, names in table.items()
+        for action in names.split()
+    ]
     elsewhere = [action for action in actions if action.startswith("ecr:")]
     return [
         iam.PolicyStatement(

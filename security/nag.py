@@ -30,16 +30,21 @@ class Accepted(Protocol):
     def places(self) -> tuple[tuple[str, str], ...]: ...
     @property
     def reason(self) -> str: ...
+    @property
+    def is_optional(self) -> bool: ...
 
 
 def acknowledge(app: IConstruct, rows: Iterable[Accepted]) -> None:
-    """ValueError for a row on a construct that is not there. Rules that have a dash are of audit/, those with
-    an underscore of checkov: both are answered there.
+    """ValueError for a row on a construct that is not there, unless it is of a part that may lack.
+
+    Rules that have a dash are of audit/, those with an underscore of checkov: both are answered there.
     """
     for row in rows:
         for rule in row.rules:
             if not set("-_") & set(rule):
                 for path, subject in row.places:
+                    if row.is_optional and not _is_there(app, path):
+                        continue
                     _acknowledge(_at(app, path, rule), rule, subject, row.reason)
 
 
@@ -49,6 +54,13 @@ def _acknowledge(construct: IConstruct, rule: str, subject: str, reason: str) ->
     for pack in packs:
         finding = f"{pack}::{pack}-{rule}{about}"
         Validations.of(construct).acknowledge(Acknowledgment(id=finding, reason=reason))
+
+
+def _is_there(app: IConstruct, path: str) -> bool:
+    construct: IConstruct | None = app
+    for name in path.split("/"):
+        construct = construct.node.try_find_child(name) if construct is not None else None
+    return construct is not None
 
 
 def _at(app: IConstruct, path: str, rule: str) -> IConstruct:

@@ -47,6 +47,10 @@ class Usage:
     metric_hours: float = _knob(6, "hours a month in which metrics of our own are sent, all added up")
     deliveries_per_month: float = _knob(8, "executions of each pipeline, to their end")
     build_minutes: float = _knob(10, "minutes of one build of them")
+    looked_up: float = _knob(
+        1, "share of the predictions whose features are looked up, where there is a store"
+    )
+    entities: float = _knob(200, "records in the feature store, of 1 KB at most")
     mails: float = _knob(50, "mails and queue messages a month")
 
     def __post_init__(self) -> None:

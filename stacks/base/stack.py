@@ -34,7 +34,7 @@ class BaseStack(Stack):
         has_budget = settings.monitor.budget_usd is not None and not is_without(self, BUDGET)
         SupportedRegion(self, "SupportedRegion", has_budget=has_budget)
         removal = RemovalPolicy.RETAIN if keep else RemovalPolicy.DESTROY
-        self.boundary = Boundary(self, "Boundary")
+        self.boundary = Boundary(self, "Boundary", has_feature_store=settings.feature_store is not None)
         iam.PermissionsBoundary.of(self).apply(self.boundary)
         self.keys = Keys(self, "Keys", settings=settings)
         self.logs = LogKeeping(

@@ -665,6 +665,11 @@ def rows(request: pytest.FixtureRequest, ours: dict[str, Matrix]) -> Matrix:
     return found
 
 
+def has_store(rows: Matrix) -> bool:
+    """In production only: docs/decisions/0067-feature-store.md."""
+    return any(row.kind == "feature group" for row in rows)
+
+
 def who(rows: Matrix, capability: str, target: str, scope: str = "") -> set[str]:
     """Who can do so to any object that lies below `scope`, or to the target itself."""
     return {
@@ -720,17 +725,22 @@ def test_an_uploader_only_adds_to_landing(rows: Matrix) -> None:
 
 def test_an_analyst_reads_what_has_no_identifiers_and_writes_results(rows: Matrix) -> None:
     mine = [row for row in rows if row.principal == "Data/Queries/Analyst"]
+    stored = {("read", "Data/Lake/Features", "store/*")} if has_store(rows) else set()
     objects = {(row.capability, row.target, row.scope) for row in mine if row.kind == "bucket" and row.scope}
-    assert objects == {
-        ("read", "Data/Lake/Curated", "curated/*"),
-        ("read", "Data/Lake/Features", "features/*"),
-        ("read", "Data/Lake/Models", "runs/*"),
-        ("read", "Data/Lake/Models", "monitor/*"),
-        ("read", "Data/Lake/Raw", "quarantine/*"),
-        ("read", "Data/Lake/Results", "bulk_scores/*"),
-        ("read", "Data/Lake/Results", "results/*"),
-        ("write", "Data/Lake/Results", "results/*"),
-    }
+    assert (
+        objects
+        == {
+            ("read", "Data/Lake/Curated", "curated/*"),
+            ("read", "Data/Lake/Features", "features/*"),
+            ("read", "Data/Lake/Models", "runs/*"),
+            ("read", "Data/Lake/Models", "monitor/*"),
+            ("read", "Data/Lake/Raw", "quarantine/*"),
+            ("read", "Data/Lake/Results", "bulk_scores/*"),
+            ("read", "Data/Lake/Results", "results/*"),
+            ("write", "Data/Lake/Results", "results/*"),
+        }
+        | stored
+    )
     assert not {row.capability for row in mine} & {"delete", "administer", "invoke"}
 
 
@@ -749,7 +759,7 @@ def test_jobs_and_functions_reach_the_lake_from_inside_the_vpc_only(rows: Matrix
         "Data/Ingest/Uploader",
         "Data/Queries/Analyst",
         "Operations/Deploy/Role",
-    }
+    } | ({"Data/FeatureStore/Role"} if has_store(rows) else set())
     captures = {
         (row.target, row.scope)
         for row in rows
@@ -826,12 +836,20 @@ def test_only_the_client_invokes_the_endpoint(rows: Matrix) -> None:
 
 
 def test_the_lake_is_decrypted_through_s3_only(rows: Matrix) -> None:
+    """But for records of the feature store, by who puts them and who looks them up."""
+    through_sagemaker = {
+        row.principal
+        for row in rows
+        if (row.capability, row.target, row.condition) == ("decrypt", "Base/Keys/Lake", "via sagemaker")
+    }
+    users = {"Operations/Deploy/Client", "Operations/Steps/PutFeaturesRole"}
+    assert through_sagemaker == (users if has_store(rows) else set())
     ways = {
         row.condition
         for row in rows
         if (row.capability, row.target) == ("decrypt", "Base/Keys/Lake") and row.principal != "account root"
     }
-    assert ways == {"via s3"}
+    assert ways - {"via sagemaker"} == {"via s3"}
 
 
 def test_only_the_loop_changes_the_champion_and_the_registry(rows: Matrix) -> None:
@@ -855,9 +873,13 @@ def test_models_are_written_from_inside_only(rows: Matrix) -> None:
 
 
 def test_nobody_administers_a_store_or_edits_the_trail(rows: Matrix) -> None:
-    assert not [
-        row for row in rows if row.kind != "key" and row.kind != "model" and row.capability == "administer"
+    administering = [
+        row for row in rows if row.kind not in ("key", "model") and row.capability == "administer"
     ]
+    # With each file the feature store says that the bucket's owner owns it; lists are off in the bucket.
+    assert {(row.principal, row.actions, row.scope) for row in administering} == (
+        {("Data/FeatureStore/Role", ("s3:PutObjectAcl",), "store/*")} if has_store(rows) else set()
+    )
     assert {row.principal for row in rows if row.target == "Base/Trail/Bucket"} == {"service cloudtrail"}
     grants = {
         (row.actions, row.condition)

@@ -197,6 +197,22 @@ def models(second: bool) -> Resources:
         "Config": resource(
             "SageMaker::EndpointConfig", ProductionVariants=[variant], Tags=tags("b" if second else "a")
         ),
+        # Online only: what the offline half needs is in tests/sandbox/test_feature_store.py.
+        "Group": resource(
+            "SageMaker::FeatureGroup",
+            FeatureGroupName="typed-group",
+            RecordIdentifierFeatureName="entity",
+            EventTimeFeatureName="at",
+            FeatureDefinitions=[
+                {"FeatureName": "entity", "FeatureType": "String"},
+                {"FeatureName": "at", "FeatureType": "String"},
+            ],
+            OnlineStoreConfig={
+                "EnableOnlineStore": True,
+                "TtlDuration": {"Unit": "Days", "Value": 2 if second else 1},
+            },
+            Tags=tags("a"),
+        ),
         "Packages": resource("SageMaker::ModelPackageGroup", ModelPackageGroupName="typed"),
         "Table": resource(
             "DynamoDB::Table",

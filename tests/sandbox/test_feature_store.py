@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 
 import pyarrow.parquet
 import pytest
+import shared.aws
 from botocore.exceptions import ClientError
 
 from sandbox import account, clock
 from sandbox.iam import identity
-from tests.sandbox.compute_account import allow, any_bucket, any_key, any_role, listed, read
+from tests.any_model import any_contract
+from tests.sandbox.compute_account import allow, any_bucket, any_key, any_role, listed, put, read
 
 RUNTIME = "sagemaker-featurestore-runtime"
 NOON = "2013-03-01T12:00:00Z"
@@ -285,3 +288,81 @@ def test_deleted_group_leaves_its_files(key, runtime):
     with pytest.raises(ClientError, match="does not exist"):
         looked_up(runtime, name, "AA")
     assert [one for one in listed("store-bucket", "store/") if f"/{name}-" in one]
+
+
+def test_function_fills_and_a_client_asks_as_if_it_had_the_feature_table(key, monkeypatch):
+    """The score by look-up is the score of the feature table's row, from a model trained on such rows."""
+    from put_features import handler
+
+    from demo.lookup import Lookup
+
+    contract = any_contract()
+    entities = [{"name": "site", "columns": ["site"], "features": ["rate"]}]
+    contract["features"] = {**contract["features"], "entities": entities}
+    groups = {"site": any_group("filled", key)}
+    table = {"north": 1 / 3, "south": 0.7000000000000001, "east": None}
+    content = {
+        "format": 1,
+        "day": "2013-03-02",
+        "event_time": "2013-03-02T05:00:00Z",
+        "records": {"site": [{"site": site, "rate": rate} for site, rate in table.items()]},
+    }
+    models = any_bucket("filled-models")
+    put(models, "runs/r1/entities.json", json.dumps(content))
+    group_arn = f"arn:aws:sagemaker:us-east-1:{account.ACCOUNT}:feature-group/filled"
+    through = {"Condition": {"StringEquals": {"kms:ViaService": "sagemaker.us-east-1.amazonaws.com"}}}
+    statements = {
+        "filling": [
+            allow("s3:GetObject", f"arn:aws:s3:::{models}/runs/*/entities.json"),
+            allow("s3:ListBucket", f"arn:aws:s3:::{models}"),
+            allow("sagemaker:PutRecord", group_arn),
+        ],
+        "asking": [allow("sagemaker:BatchGetRecord", group_arn)],
+    }
+    acting = {
+        name: identity.service_credentials(
+            any_role(name, "lambda.amazonaws.com", *given, allow("kms:Decrypt", key) | through),
+            "lambda.amazonaws.com",
+            session=name,
+        )
+        for name, given in statements.items()
+    }
+    monkeypatch.setattr(handler, "_store", lambda: acting["filling"].client(RUNTIME))
+    monkeypatch.setattr(shared.aws, "client", acting["filling"].client)
+    monkeypatch.setattr(handler, "client", acting["filling"].client)
+    monkeypatch.setattr(handler, "contract", lambda: contract)
+    monkeypatch.setenv("MODELS_BUCKET", models)
+    monkeypatch.setenv("FEATURE_GROUPS", json.dumps(groups))
+    event = {"plan": {"run_id": "r1"}}
+    assert [handler.handler(event, None)["put"] for _ in range(2)] == [3, 3]
+    assert handler.handler({"plan": {"run_id": "r2"}}, None)["put"] == 0
+
+    known = [{"key": site, "site": site} for site in table]
+    asked = Lookup(acting["asking"].client(RUNTIME), groups, entities).enriched(known)
+    stored = [row | {"rate": table[row["site"]]} for row in known]
+    assert asked == stored
+    with pytest.raises(ClientError, match="BatchGetRecord"):
+        Lookup(acting["filling"].client(RUNTIME), groups, entities).enriched(known)
+    model = booster()
+    assert score(model, asked) == score(model, stored)
+    assert len(set(score(model, stored))) > 1, "the model does not look at the history"
+
+
+def booster():
+    """A model of the feature that is looked up; a missing value is one that trees know."""
+    import numpy as np
+    import xgboost
+
+    rates = np.linspace(0, 1, 200).reshape(-1, 1)
+    rates[::7] = np.nan
+    label = (np.nan_to_num(rates[:, 0]) > 0.5).astype(float)
+    matrix = xgboost.DMatrix(rates, label=label, feature_names=["rate"])
+    return xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, num_boost_round=5)
+
+
+def score(model, rows):
+    import numpy as np
+    import xgboost
+
+    values = np.array([[np.nan if row["rate"] is None else row["rate"]] for row in rows])
+    return model.predict(xgboost.DMatrix(values, feature_names=["rate"])).tolist()

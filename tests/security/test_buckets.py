@@ -54,11 +54,21 @@ def test_upload_without_a_key_gets_ours_and_is_not_refused(assembly: Assembly) -
             assert list(statement.conditions["Null"].values()) == ["false"], statement
 
 
+def has_store(assembly: Assembly) -> bool:
+    """In production only: docs/decisions/0067-feature-store.md."""
+    return any(
+        each["Type"] == "AWS::SageMaker::FeatureGroup"
+        for each in assembly.templates["Data"]["Resources"].values()
+    )
+
+
 def test_content_of_the_lake_is_reached_by_known_ways(assembly: Assembly) -> None:
     found = denials(assembly, "DenyOtherWays")
     assert set(found) == set(WAYS)
     for name, statement in found.items():
         folders, services = WAYS[name]
+        if "Features" in name and has_store(assembly):
+            folders = folders | {"feature-store"}
         conditions = statement.conditions
         assert "NetworkS3" in text(conditions["StringNotEquals"]["aws:SourceVpce"]), statement
         assert conditions["Bool"] == {"aws:PrincipalIsAWSService": "false"}
