@@ -15,6 +15,7 @@ from deployment.rest import named
 from deployment.stacks import Resource, Stack
 
 _ALSO = {
+    "AWS::SageMaker::FeatureGroup": "feature group, with its online records",
     "AWS::SageMaker::ModelPackageGroup": "model registry group, with its versions",
     "AWS::DynamoDB::Table": "table (the ledger of runs and locks)",
     "AWS::Kinesis::Stream": "stream, with the records on it",

@@ -29,6 +29,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "AWS::S3::Bucket": ("BucketName",),
     "AWS::SSM::Parameter": ("Name",),
     "AWS::SageMaker::Endpoint": ("EndpointName",),
+    "AWS::SageMaker::FeatureGroup": ("FeatureGroupName",),
     "AWS::SageMaker::ModelPackageGroup": ("ModelPackageGroupName",),
     "AWS::Scheduler::ScheduleGroup": ("Name",),
     "AWS::StepFunctions::StateMachine": ("StateMachineName",),

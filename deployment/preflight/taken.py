@@ -98,6 +98,7 @@ _LOOK: Mapping[str, Callable[[Place, str], Any]] = {
     "AWS::S3::Bucket": _answers("s3", "head_bucket", "Bucket"),
     "AWS::SSM::Parameter": _answers("ssm", "get_parameter", "Name"),
     "AWS::SageMaker::Endpoint": _answers("sagemaker", "describe_endpoint", "EndpointName"),
+    "AWS::SageMaker::FeatureGroup": _answers("sagemaker", "describe_feature_group", "FeatureGroupName"),
     "AWS::SageMaker::ModelPackageGroup": _answers(
         "sagemaker", "describe_model_package_group", "ModelPackageGroupName"
     ),
@@ -124,6 +125,8 @@ _DELETE: Mapping[str, str] = {
     "AWS::S3::Bucket": "aws s3 rb s3://{name}",
     "AWS::SSM::Parameter": "aws ssm delete-parameter --name {name} --region {region}",
     "AWS::SageMaker::Endpoint": "aws sagemaker delete-endpoint --endpoint-name {name} --region {region}",
+    "AWS::SageMaker::FeatureGroup": "aws sagemaker delete-feature-group --region {region} "
+    "--feature-group-name {name}",
     "AWS::SageMaker::ModelPackageGroup": "aws sagemaker delete-model-package-group --region {region} "
     "--model-package-group-name {name}",
     "AWS::Scheduler::ScheduleGroup": "aws scheduler delete-schedule-group --name {name} --region {region}",

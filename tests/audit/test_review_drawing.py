@@ -196,7 +196,7 @@ def test_zones_come_from_networks_and_trust(audited: dict[str, Templates]) -> No
 def test_isolated_containers_and_a_network_without_an_exit_are_said(audited: dict[str, Templates]) -> None:
     shown = picture(audited["production"])
     isolated = {each.seat.stage for each in shown.workers if each.isolated}
-    assert isolated == {"train", "evaluate", "deploy", "monitor"}
+    assert isolated == {"explore", "train", "evaluate", "deploy", "monitor"}
     assert not shown.has_exit
     assert "no way" in " ".join(each.text for each in of(audited["production"]).labels)
 

@@ -241,7 +241,7 @@ def test_an_alarm_on_the_models_quality_starts_a_run(sandbox: Any) -> None:
         for rule in sandbox.resources("AWS::Events::Rule").values()
         if rule["EventPattern"].get("detail-type") == ["CloudWatch Alarm State Change"]
     ]
-    assert len(rule["EventPattern"]["resources"]) == 2
+    assert len(rule["EventPattern"]["resources"]) == 3
     assert rule["EventPattern"]["detail"] == {"state": {"value": ["ALARM"]}}
     [target] = rule["Targets"]
     assert '"action": "retrain"' in target["InputTransformer"]["InputTemplate"]
