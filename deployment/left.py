@@ -39,6 +39,13 @@ _SAGEMAKER = (
     ("endpoint configuration", "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName", ""),
     ("model", "list_models", "Models", "ModelName", ""),
     (
+        "feature group",
+        "list_feature_groups",
+        "FeatureGroupSummaries",
+        "FeatureGroupName",
+        "its online storage",
+    ),
+    (
         "model package group",
         "list_model_package_groups",
         "ModelPackageGroupSummaryList",
