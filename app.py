@@ -176,12 +176,20 @@ def check(app: cdk.App, profile: str = "") -> None:
 
 
 def chosen(app: cdk.App) -> Settings:
-    """The profile that the command line names, paused with `-c paused=true`."""
+    """The profile that the command line names, paused with `-c paused=true`, with a feature store where the
+    profile has none with `-c feature_store=true`.
+    """
     settings = settings_for(app.node.get_context("profile"))
-    said = app.node.try_get_context("paused") or "false"
+    if _is_said(app, "feature_store", "deploy what the profile says"):
+        settings = settings.with_feature_store()
+    return settings.paused() if _is_said(app, "paused", "deploy everything") else settings
+
+
+def _is_said(app: cdk.App, name: str, otherwise: str) -> bool:
+    said = app.node.try_get_context(name) or "false"
     if said not in ("true", "false"):
-        raise ValueError(f"-c paused must be true or false, got {said!r}: leave it out to deploy everything")
-    return settings.paused() if said == "true" else settings
+        raise ValueError(f"-c {name} must be true or false, got {said!r}: leave it out to {otherwise}")
+    return bool(said == "true")
 
 
 def refuse_same(settings: Settings, region: str) -> None:

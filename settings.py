@@ -341,9 +341,10 @@ class Settings:
         return self if contract["features"]["entities"] else replace(self, feature_store=None)
 
     def with_feature_store(self) -> Settings:
-        """Also where the profile has none, which saves the endpoint to it."""
-        store = self.feature_store or FeatureStoreSettings(ttl_days=None)
-        return replace(self, feature_store=store)
+        """No profile has one by itself: its requests have a price of which no dated copy is known."""
+        # A sandbox replays data that are years old when they come.
+        ttl_days = 45 if self.base.keep_on_destroy else None
+        return replace(self, feature_store=FeatureStoreSettings(ttl_days=ttl_days))
 
     def paused(self) -> Settings:
         """Nothing starts by itself, as nothing that it would need is there."""
@@ -512,7 +513,6 @@ PRODUCTION = Settings(
         retrains_on_drift=True,
         max_attempts=3,
     ),
-    feature_store=FeatureStoreSettings(ttl_days=45),
 )
 
 PROFILES: Mapping[str, Settings] = MappingProxyType({each.profile: each for each in (SANDBOX, PRODUCTION)})

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import app as project
+import contracts
 from audit import sections
 from audit.bill import free, invoice, prices, standing, using
 from audit.bill.__main__ import main
@@ -18,7 +20,8 @@ from audit.bill.quantities import Unknown, total
 from audit.bill.usage import DAYS, IDLE, Usage
 from audit.templates import InputError, Templates
 from scripts import bill as script
-from tests.conftest import Assembly
+from settings import settings_for
+from tests.conftest import CONTEXT, Assembly
 
 TODAY = date(2026, 11, 27)
 MACHINE, TASK = "AWS::StepFunctions::StateMachine", "arn:aws:states:::"
@@ -517,10 +520,16 @@ def test_every_type_of_ours_is_priced_or_free_for_a_reason(audited: dict[str, Te
 
 
 def test_the_bill_of_ours_leaves_nothing_out(audited: dict[str, Templates]) -> None:
-    """But for look-ups in the feature store, of whose price there is no dated copy."""
-    for profile, templates in audited.items():
-        unknown = invoice.make(templates, Usage(), prices.read()).unknown
-        assert ["look-ups" in each.why for each in unknown] == ([True] if profile == "production" else [])
+    for templates in audited.values():
+        assert invoice.make(templates, Usage(), prices.read()).unknown == []
+
+
+def test_look_ups_are_told_as_what_no_dated_price_is_known_of(tmp_path: Path) -> None:
+    built = project.start(outdir=str(tmp_path), context=CONTEXT)
+    project.build(built, settings_for("sandbox").with_feature_store(), contracts.load("flights"))
+    built.synth()
+    unknown = invoice.make(Templates.read(tmp_path), Usage(), prices.read()).unknown
+    assert ["look-ups" in each.why for each in unknown] == [True]
 
 
 def test_sandbox_is_below_five_a_day_idle_and_below_25_a_month_paused(
