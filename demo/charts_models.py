@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 from demo.charts import BAD, FROZEN, GOOD, LIVE, OBSERVED, RULE, _axes, png
 
@@ -72,6 +73,11 @@ def search(tuning: dict[str, Any]) -> bytes:
             axes.scatter([float(value) for value in given], values, c=colours, s=34, zorder=3)
             if asked.get("scale") == "Logarithmic":
                 axes.set_xscale("log")
+                # Its own labels of a decade or less lie on each other.
+                ends = [float(asked["minimum"]), float(asked["maximum"])]
+                axes.set_xticks(ends, [f"{end:g}" for end in ends])
+                axes.xaxis.set_minor_formatter(NullFormatter())
+                axes.set_xlim(ends[0] / 1.2, ends[1] * 1.2)
         axes.set_xlabel(name)
     for axes in panels[0]:
         axes.spines[["top", "right"]].set_visible(False)
