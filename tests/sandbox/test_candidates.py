@@ -84,7 +84,7 @@ def machine(name: str, place: Any, role: str, found: Any = None) -> str:
     functions = Functions(**{**names, "explain_failure": "explains"})
     requests = Requests(
         prepare=None, train=training(place), parallel_jobs=2, tuning=found, script_parameters={}, evaluate={},
-        train_seconds=60, evaluate_seconds=60,
+        train_seconds=60, evaluate_seconds=60, explore={}, explore_seconds=60,
     )  # fmt: skip
     last = no_search("Search", then="Done")
     if found is not None:

@@ -61,6 +61,8 @@ def test_without_drift_nothing_is_retrained(sandbox: Assembly, tmp_path: Path) -
         found = evidence.gather(story, {"seconds": 0.0, "colophon": ""})
         _, seen = status_of(story)
         planted = after_planting(story)
+        table = story.analyst.report(f"runs/{found['champion']}/evaluation/candidates.json") or {}
+        [champion] = [each for each in table["candidates"] if each["name"] == table["chosen"]]
         said, decision = go_on_from_the_champion(story, "2013-06-01")
     assert quality_alarms(found) == []
     assert drift_runs(found) == []
@@ -74,7 +76,10 @@ def test_without_drift_nothing_is_retrained(sandbox: Assembly, tmp_path: Path) -
     assert last["variants"]["champion"]["quality_drop"] < 0.04
     assert_status_is_that_of_the_story(seen, found)
     # By hand, the champion can be trained further: the gate judges it like any other candidate.
-    assert f"goes on from {last['champion']}: " in said
+    # Only boosted trees can be gone on from; of another family the candidate says so, and the others train.
+    is_boosted = champion["family"] == "xgboost"
+    words = f"goes on from {last['champion']}: " if is_boosted else f"is of the family {champion['family']}"
+    assert words in said
     assert decision is not None
     assert decision["reason"]
 
@@ -145,7 +150,7 @@ def go_on_from_the_champion(story: Story, through: str) -> tuple[str, dict[str, 
     story.operator.start("retraining", {"trigger": "manual", "action": "retrain", **asked})
     story.account.settle()
     # The candidate's own: trials of the search, which follow it, are called otherwise.
-    name = [job["name"] for job in story.operator.training() if "-train-" in job["name"]][-1]
+    name = [job["name"] for job in story.operator.training() if job["name"].endswith("-train-boosted")][-1]
     logs = story.account.site.client("logs")
     group = {"logGroupName": "/aws/sagemaker/TrainingJobs"}
     streams = logs.describe_log_streams(**group, logStreamNamePrefix=name)["logStreams"]
@@ -171,5 +176,3 @@ def test_a_poisoned_challenger_is_rolled_back(sandbox: Assembly, tmp_path: Path)
     assert "the challenger is worse" in run["bake_reason"]
     assert found["champion"] == "rule baseline"
     assert package["ModelApprovalStatus"] == "Rejected"
-    # The drift that was noticed meanwhile is answered now, by a run with fresh data.
-    assert [each["trigger"] for each in found["executions"] if each["trigger"] == "deferred"] == ["deferred"]
