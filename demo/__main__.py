@@ -8,8 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
-from datetime import date
+from dataclasses import asdict
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -19,15 +18,13 @@ import contracts
 from demo import claims, deploying, evidence, exercised, report, science
 from demo.account import Account
 from demo.actors import ActorError
-from demo.source import Source, next_month
+from demo.source import Source
 from demo.story import Plot, Story
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / ".sandbox"
 REPORT = ROOT / "demo-report"
 DATA_SET = "flights"
-# Of the slice: long enough for a first champion, drift and a second one; few enough rows for two minutes.
-SLICE_LIVE_MONTHS, SLICE_ROWS = 3, 5_000
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,13 +82,10 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 
 def plot_of(contract: str, *, is_slice: bool = False) -> Plot:
-    """What the folder of a data set says is to be played, whole or its first months with fewer rows."""
-    played = importlib.import_module(f"contracts.{contract}.replay").PLAYED
-    plot = Plot(**played, rows_a_month=SLICE_ROWS if is_slice else None)
-    if not is_slice:
-        return plot
-    months = plot.months[: plot.history_months + SLICE_LIVE_MONTHS]
-    return replace(plot, end=min(plot.end, next_month(date.fromisoformat(f"{months[-1]}-01"))))
+    """What the folder of a data set says is to be played; a data set without a slice is played whole."""
+    replay = importlib.import_module(f"contracts.{contract}.replay")
+    sliced = getattr(replay, "SLICED", {}) if is_slice else {}
+    return Plot(**{"rows_a_month": None, **replay.PLAYED, **sliced})
 
 
 def _explain(story: Story, console: Console) -> None:

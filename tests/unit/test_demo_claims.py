@@ -103,7 +103,10 @@ def test_the_flights_expect_everything() -> None:
     plot = plot_of("flights")
     promised = set(plot.expects) | set(evidence._promised(contracts.load("flights")))
     assert promised == set(claims.EXPECTED.values())
-    assert plot_of("flights", is_slice=True).months == [f"2013-{month:02d}" for month in range(1, 7)]
+    sliced = plot_of("flights", is_slice=True)
+    assert sliced.months == [f"2013-{month:02d}" for month in range(1, 9)]
+    assert (sliced.rows_a_month, plot.rows_a_month, sliced.expects) == (5_000, None, plot.expects)
+    assert plot_of("digits", is_slice=True) == plot_of("digits")
 
 
 @pytest.mark.parametrize(
