@@ -16,7 +16,7 @@ help:  ## this list
 setup:  ## the virtual environment, Node and the CDK command line (the others call it)
 	@$(PYTHON) scripts/setup.py
 
-demo: setup  ## the whole story in the embedded account, with a report at the end (SLICE=1: two minutes' worth of data)
+demo: setup  ## the whole story in the embedded account, with a report at the end (SLICE=1: some minutes' worth of data)
 	@$(BIN)/python -m demo $(if $(CONTRACT),--contract $(CONTRACT)) $(if $(SLICE),--slice) $(if $(KEEP),--keep)
 
 sandbox: setup  ## the embedded account with the stacks deployed, for the AWS CLI, boto3 and the CDK; Ctrl-C ends it

@@ -1,7 +1,7 @@
 """Chooses among a run's candidates, evaluates the winner on the hold-out window and packs what may go live.
 
-Reads  candidates (candidates.json and a model.tar.gz for each) or candidate (one model.tar.gz), champion
-       (model.tar.gz), features; preparation (preparation.json) with candidates of the built-in algorithm.
+Reads  candidates (candidates.json and a model.tar.gz for each), champion (model.tar.gz), features;
+       preparation (preparation.json) with candidates of the built-in algorithm.
 Writes evaluation/ (evaluation.json, candidates.json, model_card.json and .html, curves), model/, baseline/
 """
 
@@ -35,7 +35,6 @@ from tabular import (
 @dataclass(frozen=True, kw_only=True)
 class Places:
     candidates: Path
-    candidate: Path
     champion: Path
     features: Path
     preparation: Path
@@ -46,7 +45,6 @@ class Places:
         given = root / "processing" / "input"
         return cls(
             candidates=given / "candidates",
-            candidate=given / "candidate",
             champion=given / "champion",
             features=given / "features",
             preparation=given / "preparation",
@@ -64,7 +62,6 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
             windows,
             run_id,
             several=places.candidates,
-            single=places.candidate,
             preparation=places.preparation,
             folder=Path(folder) / "candidates",
         )

@@ -1,8 +1,7 @@
 """The candidates of a run: read from the job's input, measured side by side, and one chosen.
 
 Chosen is on validation rows only: the hold-out rows stay unseen, for the winner to meet champion and rule on.
-What trained, for how long and at what price stands in candidates.json beside the models; without it a single
-model in `candidate/` is the only candidate.
+What trained, for how long and at what price stands in candidates.json beside the models.
 """
 
 import json
@@ -61,33 +60,24 @@ def read(
     run_id: str,
     *,
     several: Path,
-    single: Path,
     preparation: Path,
     folder: Path,
 ) -> Found:
-    """The models below `several`, or the one below `single`; unpacked into `folder`."""
-    listed = several / "candidates.json"
-    if not listed.is_file():
-        model, story = _load(contract, windows, run_id, single, preparation, folder / "candidate")
-        name = str(model.content.get("candidate") or contract.candidates[0]["name"])
-        family = str(model.content.get("family") or model.content["kind"])
-        only = Candidate(name=name, family=family, model=model, facts={}, story=story)
-        return Found(candidates=[only], left_out=[], usd_per_hour=None, instance_type=None, tuning=None)
-    content = json.loads(listed.read_text())
+    """The models below `several`, as its candidates.json lists them; unpacked into `folder`."""
+    content = json.loads((several / "candidates.json").read_text())
     found = []
     left_out = [
         {"name": entry["name"], "family": entry["family"], "reason": entry["reason"]}
         for entry in content.get("failed", [])
     ]
     for entry in content["candidates"]:
-        name, family = entry["name"], entry.get("family")
+        name, family = entry["name"], entry["family"]
         try:
             model, story = _load(contract, windows, run_id, several / name, preparation, folder / name)
         except models.ArtefactError as error:
             # The others can still compete; of all being damaged the error below tells.
             left_out.append({"name": name, "family": family, "reason": str(error)})
             continue
-        family = str(family or model.content.get("family") or model.content["kind"])
         found.append(Candidate(name=name, family=family, model=model, facts=entry, story=story))
     if not found:
         why = "; ".join(f"{entry['name']}: {entry['reason']}" for entry in left_out) or "none was trained"

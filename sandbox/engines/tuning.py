@@ -41,24 +41,7 @@ _CONFIG = frozenset(
         "RandomSeed",
     }
 )
-_TRIAL = frozenset(
-    {
-        "StaticHyperParameters",
-        "AlgorithmSpecification",
-        "RoleArn",
-        "InputDataConfig",
-        "VpcConfig",
-        "OutputDataConfig",
-        "ResourceConfig",
-        "StoppingCondition",
-        "EnableNetworkIsolation",
-        "EnableInterContainerTrafficEncryption",
-        "EnableManagedSpotTraining",
-        "CheckpointConfig",
-        "RetryStrategy",
-        "Environment",
-    }
-)
+_TRIAL = frozenset({*tuning_run.SAME, "StaticHyperParameters", "RetryStrategy"})
 _STRATEGIES = ("Bayesian", "Random", "Grid", "Hyperband")
 _KINDS = ("Categorical", "Integer", "Continuous")
 _MOST_JOBS, _MOST_PARALLEL, _MOST_RANGES, _MOST_PARENTS = 750, 10, 30, 5  # quotas of a new account

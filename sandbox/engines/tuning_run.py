@@ -21,7 +21,7 @@ _ALL_FAILED = (
     "All training jobs failed. Please take a look at the training jobs failures to get more details."
 )
 # Of the definition, what a training job is asked for as it is.
-_SAME = (
+SAME = (
     "AlgorithmSpecification",
     "RoleArn",
     "InputDataConfig",
@@ -112,7 +112,7 @@ def _begin(job: TuningJob, search: Search) -> None:
     digest = hashlib.sha256(f"{job.name} {trial.number}".encode()).hexdigest()[:8]
     name = f"{job.name}-{trial.number + 1:03d}-{digest}"
     request = {
-        **{field: definition[field] for field in _SAME if definition.get(field) is not None},
+        **{field: definition[field] for field in SAME if definition.get(field) is not None},
         "TrainingJobName": name,
         "HyperParameters": {
             **(definition.get("StaticHyperParameters") or {}),

@@ -14,6 +14,7 @@ import moto
 import pytest
 from botocore import exceptions as aws
 from botocore.exceptions import ClientError
+from moto.sagemaker.responses import SageMakerResponse
 
 import settings
 from deployment import __main__ as command
@@ -502,9 +503,10 @@ def test_only_what_costs_and_nobody_wanted_is_wrong(each: Left, wrong: bool) -> 
 
 
 def test_leftovers_are_found_by_name_and_tag(site: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    # moto alone knows no feature groups: those are looked for in tests/sandbox/test_feature_store.py.
-    known = tuple(each for each in left._SAGEMAKER if each[1] != "list_feature_groups")
-    monkeypatch.setattr(left, "_SAGEMAKER", known)
+    # moto by itself knows no feature groups.
+    groups = [{"FeatureGroupName": name} for name in ("mlref-sandbox-carrier-0a", "others")]
+    answer = json.dumps({"FeatureGroupSummaries": groups})
+    monkeypatch.setattr(SageMakerResponse, "list_feature_groups", lambda _: answer, raising=False)
     any_bucket(site)
     elsewhere = {"LocationConstraint": "eu-west-1"}
     for name, where in (
@@ -542,5 +544,6 @@ def test_leftovers_are_found_by_name_and_tag(site: Place, monkeypatch: pytest.Mo
         "log group mlref-sandbox-data-Logs": True,
         f"key {key['KeyMetadata']['KeyId']} (Enabled)": True,
         "model mlref-sandbox-r1": False,
+        "feature group mlref-sandbox-carrier-0a": True,
         f"VPC {vpc}": True,
     }

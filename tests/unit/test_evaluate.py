@@ -185,7 +185,8 @@ def place(folder: Path, name: str, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     if name == "candidate":
-        listed = {"candidates": [{"name": "boosted", "path": "boosted/job/output/model.tar.gz"}]}
+        entry = {"name": "boosted", "family": "xgboost", "path": "boosted/job/output/model.tar.gz"}
+        listed = {"candidates": [entry]}
         (home / "candidates" / "candidates.json").write_text(json.dumps(listed))
 
 

@@ -374,10 +374,7 @@ def test_a_card_that_is_too_large_loses_its_largest_charts_and_says_so(
 def test_one_candidate_is_taken_as_it_always_was(
     trained: tuple[Path, dict[str, bytes]], tmp_path: Path
 ) -> None:
-    places = lay_out(tmp_path, trained, {})
-    shutil.rmtree(places.candidates)
-    places.candidate.mkdir()
-    (places.candidate / "model.tar.gz").write_bytes(trained[1]["boosted"])
+    places = lay_out(tmp_path, trained, {"boosted": "xgboost"}, usd_per_hour=None)
     report = evaluate.run(agreed(any_contract()), PLAN, places)
     assert "is the only candidate" in report["chosen"]["reason"]
     assert report["recalibration"]["method"] == "none"

@@ -262,11 +262,16 @@ def test_a_run_writes_the_baselines_that_a_look_compares_with(tmp_path: Path) ->
     texts = [text for name, value in dates.items() for text in (f"--{name}", value)]
     train.run(agreed(contract), train.parse_arguments(texts, agreed(contract)), at, nthread=1)
     for name, data in (
-        ("candidate", packaging.archive({path.name: path.read_bytes() for path in at.model.iterdir()})),
+        (
+            "candidates/boosted",
+            packaging.archive({path.name: path.read_bytes() for path in at.model.iterdir()}),
+        ),
         ("champion", packaging.servable(rules.rule_model(contract), None, source.files())),
     ):
-        (given / name).mkdir()
+        (given / name).mkdir(parents=True)
         (given / name / "model.tar.gz").write_bytes(data)
+    entry = {"name": "boosted", "family": "xgboost"}
+    (given / "candidates" / "candidates.json").write_text(json.dumps({"candidates": [entry]}))
     evaluate.run(agreed(contract), dates, evaluate.Places.below(tmp_path))
     made = tmp_path / "processing/output"
     shutil.copytree(made / "baseline", given / "baseline")
