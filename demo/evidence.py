@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from tabular import contract as agreement
-from tabular import frame, metrics, models, rules
+from tabular import frame, metrics, models, packaging, rules
 
 from demo import privacy, science
 from demo.actors import Answer
@@ -188,7 +188,7 @@ def _interval(value: float | None, others: list[float | None]) -> dict[str, floa
 def _model(analyst: Analyst, run_id: str, folder: Path) -> models.RuleModel | models.TrainedModel:
     body = analyst.content(f"runs/{run_id}/model/model.tar.gz")
     with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as archive:
-        archive.extractall(folder / run_id, filter="data")
+        packaging.extract(archive, folder / run_id)
     return models.load(folder / run_id)
 
 

@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"PAR1")  # how packed contents begin; a tar has its sign further in
 _DEEPEST = 6
@@ -95,3 +96,15 @@ def _decoded(encoded: bytes) -> bytes | None:
     if content[:2] == b"\x1f\x8b":
         return content
     return content if content.isascii() and content.decode().replace("\n", " ").isprintable() else None
+
+
+def extract(archive: tarfile.TarFile, folder: Path) -> None:
+    """Files and folders only, none of them outside of `folder`; Python has a filter for it from 3.11.4 on."""
+    for member in archive.getmembers():
+        path = PurePosixPath(member.name)
+        if not (member.isfile() or member.isdir()) or path.is_absolute() or ".." in path.parts:
+            raise tarfile.ReadError(f"{member.name} is no file or folder below the place it is unpacked to")
+    if hasattr(tarfile, "data_filter"):
+        archive.extractall(folder, filter="data")
+    else:
+        archive.extractall(folder)  # noqa: S202  looked at above

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tabular import families, recalibration, rules
+from tabular import families, packaging, recalibration, rules
 from tabular.contract import ModelContract
 from tabular.families.base import ArtefactError, Predictor
 from tabular.frame import Frame
@@ -123,7 +123,7 @@ def unpacked(folder: Path, target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(archives[0], "r:gz") as archive:
-            archive.extractall(target, filter="data")
+            packaging.extract(archive, target)
     except (tarfile.TarError, OSError, EOFError) as error:
         raise ArtefactError(
             f"{archives[0].name} cannot be unpacked ({error}): pack the model again"

@@ -19,7 +19,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from sandbox import account
+from sandbox import account, unpacked
 from sandbox.engines import container, transfer, vpc
 from sandbox.engines.backends import backend
 from sandbox.engines.container import CONTAINERS, Container
@@ -183,6 +183,6 @@ def _unpack(credentials: Any, uri: str | None, folder: Path) -> None:
         with tarfile.open(fileobj=io.BytesIO(body)) as archive:
             if sum(member.size for member in archive.getmembers()) > _EXPANDED:
                 raise HostingError(f"{uri} unpacks to more than {_EXPANDED} bytes")
-            archive.extractall(folder, filter="data")
+            unpacked.extract(archive, folder)
     except (transfer.TransferError, tarfile.TarError, ClientError) as error:
         raise HostingError(f"Failed to extract model data archive from {uri}: {error}") from error

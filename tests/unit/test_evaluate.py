@@ -242,7 +242,7 @@ def test_the_servable_model_holds_the_running_code_and_loads(tmp_path: Path) -> 
     evaluated(tmp_path, "binary")
     data = (tmp_path / "processing/output/model/model.tar.gz").read_bytes()
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-        archive.extractall(tmp_path / "served", filter="data")
+        packaging.extract(archive, tmp_path / "served")
     code = source.files()
     assert (tmp_path / "served/code/inference.py").read_bytes() == code["inference.py"]
     assert (tmp_path / "served/code/tabular/models.py").read_bytes() == code["tabular/models.py"]
