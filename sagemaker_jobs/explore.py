@@ -1,4 +1,4 @@
-"""Explores the run's data before a model sees them: report.html for people, explore.json with every number.
+"""Explores the data that a run learns from: report.html for people, explore.json with every number.
 
 Reads  features. Writes  report.html (self-contained), explore.json, and each figure as a PNG.
 """

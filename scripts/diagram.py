@@ -335,6 +335,28 @@ def crossings(assembly: Assembly) -> str:
 def machine(assembly: Assembly) -> str:
     """The retraining run; states that only pass data on become the words on an edge."""
     states = _retraining(assembly)["States"]
+    way_out = _behind(states, "Failed")[0]
+    lines = ["flowchart TD", "  any([any task that fails after the plan])", *_drawn_states(states)]
+    lines.append(f"  any -.-> {way_out}")
+    return _mermaid(lines)
+
+
+def _drawn_states(states: Mapping[str, Any]) -> list[str]:
+    """Nodes and edges of one scope; a Parallel state is a frame around its branches."""
+    edges = _edges(states)
+    lines = []
+    for name in dict.fromkeys(node for edge in edges for node in edge[:2]):
+        if states[name]["Type"] != "Parallel":
+            lines.append(f"  {name}{_shape(states[name]['Type'], name)}")
+            continue
+        lines.append(f'  subgraph {name}["{words(name)}"]')
+        for branch in states[name]["Branches"]:
+            lines += [f"  {line}" for line in _drawn_states(branch["States"])]
+        lines.append("  end")
+    return lines + [f"  {one} -->{f'|{label}|' if label else ''} {two}" for one, two, label in edges]
+
+
+def _edges(states: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     edges: dict[tuple[str, str, str], None] = {}
     for name, state in states.items():
         if state["Type"] == "Pass":
@@ -345,15 +367,9 @@ def machine(assembly: Assembly) -> str:
                 continue
             one, two = _base(name), _base(end)
             branches = caught or state["Type"] == "Choice"
-            if one != two:
+            if one != two and two:
                 edges.setdefault((one, two, passed if branches else ""), None)
-    way_out = _behind(states, "Failed")[0]
-    drawn = dict.fromkeys(node for edge in edges for node in edge[:2])
-    lines = ["flowchart TD", "  any([any task that fails after the plan])"]
-    lines += [f"  {name}{_shape(states[name]['Type'], name)}" for name in drawn]
-    lines += [f"  {one} -->{f'|{label}|' if label else ''} {two}" for one, two, label in edges]
-    lines.append(f"  any -.-> {way_out}")
-    return _mermaid(lines)
+    return list(edges)
 
 
 def _retraining(assembly: Assembly) -> Any:
@@ -371,11 +387,14 @@ def _followers(state: Mapping[str, Any]) -> Iterator[tuple[str, bool]]:
 
 
 def _behind(states: Mapping[str, Any], name: str) -> tuple[str, str]:
-    """The first state from here on that does something, and the first that was passed on the way."""
+    """The first state from here on that does something, and the first that was passed on the way.
+
+    The former is empty where a branch ends.
+    """
     passed = ""
-    while states[name]["Type"] == "Pass":
+    while name and states[name]["Type"] == "Pass":
         passed = passed or words(name).lower()
-        name = states[name]["Next"]
+        name = states[name].get("Next", "")
     return name, passed
 
 

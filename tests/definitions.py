@@ -38,11 +38,14 @@ def flat(value: Any) -> str:
 
 
 def scopes(definition: Definition) -> Iterator[Definition]:
-    """The definition, and what its Map states run for each element."""
+    """The definition, what its Map states run for each element, and the branches of its Parallel states."""
     yield definition
     for state in definition["States"].values():
-        if "ItemProcessor" in state:
-            yield from scopes(state["ItemProcessor"])
+        for inner in (
+            *([state["ItemProcessor"]] if "ItemProcessor" in state else []),
+            *state.get("Branches", []),
+        ):
+            yield from scopes(inner)
 
 
 def every_state(definition: Definition) -> dict[str, dict[str, Any]]:
@@ -78,3 +81,17 @@ def reachable(definition: Definition, start: str) -> set[str]:
             seen.add(name)
             waiting += targets(definition["States"][name])
     return seen
+
+
+def following(definition: Definition, start: str, *choices: str) -> list[str]:
+    """The way from `start`; at each fork the first of `choices` that it offers, else its default."""
+    way, name = [], start
+    while name not in way:
+        way.append(name)
+        state = definition["States"][name]
+        if state["Type"] in ("Succeed", "Fail") or state.get("End"):
+            break
+        offered = [branch["Next"] for branch in state.get("Choices", [])]
+        taken = [choice for choice in choices if choice in offered]
+        name = taken[0] if taken else state.get("Next") or state["Default"]
+    return way

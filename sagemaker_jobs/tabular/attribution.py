@@ -14,6 +14,10 @@ from tabular import metrics
 from tabular.frame import Frame
 
 EXPLAINED_ROWS = 2000
+# Deep trees make TreeSHAP slow: of a forest with 85,000 leaves a row takes 12 ms. A step takes about a nanosecond,
+# so these are some seconds; a mean of 200 rows is still known to some 7 %.
+SHAP_STEPS = 3_000_000_000
+FEWEST_EXPLAINED = 200
 REPEATS = 3
 SHOWN_FEATURES = 6
 # A category that fewer training rows have might point to somebody.
@@ -30,7 +34,7 @@ def explain(problem: str, model: Any, rows: Frame, train: Frame) -> dict[str, An
     """{method, unit, rows, global: largest first, examples}; a rule explains itself and has nothing."""
     if model.content["kind"] == "rule":
         return {"method": None, "unit": None, "rows": 0, "global": [], "examples": []}
-    chosen = rows.take(evenly(len(rows), EXPLAINED_ROWS))
+    chosen = rows.take(evenly(len(rows), affordable(model)))
     parts = contributions(model, chosen)
     if parts is None:
         grown = permuted(problem, model, chosen)
@@ -56,6 +60,14 @@ def explain(problem: str, model: Any, rows: Frame, train: Frame) -> dict[str, An
         }
     ordered = sorted(entries, key=lambda entry: (-entry["mean_contribution"], entry["feature"]))
     return {**result, "rows": len(chosen), "global": ordered}
+
+
+def affordable(model: Any) -> int:
+    """How many rows are explained: fewer of a model that takes long over each."""
+    steps = getattr(getattr(model, "predictor", None), "shap_steps", None)
+    if steps is None:
+        return EXPLAINED_ROWS
+    return int(np.clip(SHAP_STEPS // max(steps(), 1), FEWEST_EXPLAINED, EXPLAINED_ROWS))
 
 
 def evenly(rows: int, most: int) -> np.ndarray:

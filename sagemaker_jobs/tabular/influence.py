@@ -33,7 +33,7 @@ def measured(problem: str, model: Any, rows: Frame) -> dict[str, Any]:
     usable = rows if exact else rows.labelled()
     if len(usable) < MINIMUM_ROWS:
         return {"rows": len(usable), "mean": None}
-    chosen = usable.take(attribution.evenly(len(usable), attribution.EXPLAINED_ROWS))
+    chosen = usable.take(attribution.evenly(len(usable), attribution.affordable(model)))
     parts = attribution.contributions(model, chosen) if exact else None
     mean = (
         {name: float(np.abs(values).mean()) for name, values in parts.items()}

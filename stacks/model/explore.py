@@ -1,4 +1,4 @@
-"""Explore: each run's data are looked at before a model sees them; a report for people, kept with the run."""
+"""Explore: each run's data are looked at, beside the training; a report for people, kept with the run."""
 
 from __future__ import annotations
 

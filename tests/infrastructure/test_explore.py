@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.definitions import Definition, definitions, reachable, tasks
+from tests.definitions import Definition, definitions, following, reachable, tasks
 
 
 @pytest.fixture(scope="module")
@@ -35,28 +35,48 @@ def test_features_are_its_only_input_and_its_own_folder_the_only_output(retrain:
     assert request["NetworkConfig"]["EnableNetworkIsolation"] is True
 
 
-def test_it_comes_before_the_model_lock(retrain: Definition) -> None:
-    [branch] = retrain["States"]["TrainToo"]["Choices"]
-    assert branch["Next"] == "Explore"
-    assert retrain["States"]["Explore"]["Next"] == "TakeModelLock"
+def branches(retrain: Definition) -> dict[str, Definition]:
+    return {branch["StartAt"]: branch for branch in retrain["States"]["Learn"]["Branches"]}
+
+
+def test_it_runs_beside_the_training_under_the_model_lock(retrain: Definition) -> None:
+    assert set(branches(retrain)) == {"TrainCandidates", "Explore"}
+    assert "Learn" in reachable(retrain, "TakeModelLock")
+    assert "TakeModelLock" not in reachable(retrain, "Learn")
 
 
 def test_a_failure_is_explained_recorded_and_does_not_stop_the_run(retrain: Definition) -> None:
-    states = retrain["States"]
+    """No state of its branch fails: a branch that did would stop the other."""
+    branch = branches(retrain)["Explore"]
+    states = branch["States"]
+    assert reachable(branch, "Explore") == set(states)
+    assert {state["Type"] for state in states.values()} <= {"Task", "Pass"}
+    assert states["Explore"]["Next"] == "Looked"
     way = ["Explore"]
-    while way[-1] != "TakeModelLock":
+    while way[-1] != "Looked":
         state = states[way[-1]]
         failed = {catcher["Next"] for catcher in state.get("Catch", [])} or {state["Next"]}
-        assert "Failed" not in failed
         way.append(failed.pop() if way[-1] == "Explore" else state["Next"])
     assert way[1:-1] == ["ExplorationFailed", "ExplainExploration", "RecordExploration"]
+    assert "'state': 'Explore'" in states["ExplorationFailed"]["Output"]
     item = states["RecordExploration"]["Parameters"]["Item"]
     assert item["id"]["S.$"] == "States.Format('exploration#{}', $.plan.run_id)"
     assert item["reason"]["S.$"] == "$.fault.reason"
     for name in way[1:-1]:
         assert {catcher["Next"] for catcher in states[name].get("Catch", [])} <= set(way)
-    before_the_lock = reachable(retrain, "Explore") - reachable(retrain, "TakeModelLock")
-    assert before_the_lock == set(way[:-1])
+
+
+def test_a_training_without_a_model_ends_the_run_once_the_look_is_over(retrain: Definition) -> None:
+    """With what happened to it, under the name of the task that the way out explains."""
+    branch = branches(retrain)["TrainCandidates"]
+    assert not [state for state in branch["States"].values() if state["Type"] == "Fail"]
+    assert branch["States"]["TrainCandidates"]["Catch"][0]["Next"] == "NotTrained"
+    assert branch["States"]["NotTrained"]["Parameters"] == {"failure.$": "$.failure"}
+    way = following(retrain, "Learn", "NoModel")
+    assert way[: way.index("Failed") + 1] == [
+        "Learn", "WhatWasLearned", "AnyModel", "NoModel", "NameTrain", "Failed",
+    ]  # fmt: skip
+    assert retrain["States"]["NameTrain"]["Assign"] == {"failed_state": "Train"}
 
 
 def test_its_role_knows_no_model_and_writes_into_its_own_folder_alone(

@@ -6,26 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.definitions import Definition, definitions, reachable, targets, tasks
+from stacks.operations.definitions.states import machine
+from tests.definitions import Definition, definitions, following, reachable, targets, tasks
 
 
 @pytest.fixture(scope="module")
 def retrain(sandbox: Any) -> Definition:
     return definitions(sandbox)["retrain"]
-
-
-def following(definition: Definition, start: str, *choices: str) -> list[str]:
-    """The way from `start`; at each fork the first of `choices` that it offers, else its default."""
-    way, name = [], start
-    while name not in way:
-        way.append(name)
-        state = definition["States"][name]
-        if state["Type"] in ("Succeed", "Fail"):
-            break
-        offered = [branch["Next"] for branch in state.get("Choices", [])]
-        taken = [choice for choice in choices if choice in offered]
-        name = taken[0] if taken else state.get("Next") or state["Default"]
-    return way
 
 
 def in_order(way: list[str], *names: str) -> bool:
@@ -58,10 +45,7 @@ def test_without_news_no_job_starts_and_the_lake_is_listed_all_the_same(retrain:
 
 def test_a_candidate_is_trained_judged_and_promoted_in_this_order(retrain: Definition) -> None:
     choices = (
-        "Explore",
         "TakeModelLock",
-        "Search",
-        "SearchParameters",
         "Register",
         "Deployed",
         "CreateChampionConfig",
@@ -71,7 +55,7 @@ def test_a_candidate_is_trained_judged_and_promoted_in_this_order(retrain: Defin
     assert in_order(
         way,
         "TakeModelLock",
-        "TrainCandidates",
+        "Learn",
         "RecordCandidates",
         "Evaluate",
         "Gate",
@@ -90,6 +74,11 @@ def test_a_candidate_is_trained_judged_and_promoted_in_this_order(retrain: Defin
         "Notify",
         "Done",
     )
+    [train] = [
+        each for each in retrain["States"]["Learn"]["Branches"] if each["StartAt"] == "TrainCandidates"
+    ]
+    inside = following(train, "TrainCandidates", "Search", "SearchParameters")
+    assert in_order(inside, "TrainCandidates", "Search", "Tune", "DescribeTrials", "RecordSearch", "Learned")
 
 
 def test_nothing_is_published_before_quality_and_features_are_done(retrain: Definition) -> None:
@@ -255,3 +244,20 @@ def test_the_ledger_outlives_a_mistake(production: Any) -> None:
     assert table["SSESpecification"]["SSEType"] == "KMS"
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param({"Type": "Pass", "Next": "Elsewhere"}, id="next"),
+        pytest.param({"Type": "Choice", "Choices": [{"Next": "Elsewhere"}]}, id="a choice"),
+        pytest.param({"Type": "Task", "End": True, "Catch": [{"Next": "Elsewhere"}]}, id="a catcher"),
+        pytest.param(
+            {"Type": "Parallel", "End": True, "Branches": [{"States": {"In": {"Next": "Start"}}}]},
+            id="a branch that leads out of it",
+        ),
+    ],
+)
+def test_a_state_that_leads_nowhere_is_refused_at_synthesis(lost: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="which is not beside it"):
+        machine("any", "Start", {"Start": lost}, seconds=1)

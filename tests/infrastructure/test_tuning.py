@@ -11,7 +11,7 @@ from botocore.validate import ParamValidator
 
 from settings import PRODUCTION, SANDBOX
 from stacks.model.tuning import LONGEST_TRIAL, LONGEST_TUNING_NAME, Tuning, TuningError, tuning
-from tests.definitions import definitions, tasks
+from tests.definitions import definitions, every_state, tasks
 
 SHAPE = "CreateHyperParameterTuningJob"
 RANGES = {
@@ -163,10 +163,11 @@ def test_the_search_of_the_flights_has_the_candidates_metrics_and_no_checkpoints
 
 
 def test_a_search_that_fails_goes_on_to_the_evaluation(sandbox: Any) -> None:
-    states = definitions(sandbox)["retrain"]["States"]
+    states = every_state(definitions(sandbox)["retrain"])
     for name in ("Tune", "TuneFromLast", "ListTrials", "DescribeTrials"):
         assert states[name]["Catch"][-1]["Next"] == "SearchFailed", name
-    assert states["SearchLost"]["Next"] == states["NoSearch"]["Next"] == "RecordCandidates"
+    assert states["SearchLost"]["Next"] == states["NoSearch"]["Next"] == "Learned"
+    assert definitions(sandbox)["retrain"]["States"]["AnyModel"]["Default"] == "RecordCandidates"
     refused = {each["ErrorEquals"][0]: each["Next"] for each in states["TuneFromLast"]["Catch"]}
     assert refused["SageMaker.AmazonSageMakerException"] == "Tune", "without the parent that it does not take"
 

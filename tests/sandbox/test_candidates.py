@@ -1,4 +1,4 @@
-"""The states that train every candidate and search, with real jobs: one that fails stops no other."""
+"""The states that learn, with real jobs: a candidate, a search or a look that fails stops no other."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from record_candidates.table import lost, table, trials
 
 from sandbox.account import client
-from stacks.operations.definitions.candidates import candidates
+from stacks.operations.definitions.learning import learning
 from stacks.operations.definitions.parts import Functions, Requests
-from stacks.operations.definitions.search import no_search, search
 from stacks.operations.definitions.states import FAILED
+from tests.sandbox.compute_account import IMAGE
 from tests.sandbox.flow_account import any_function, any_machine, any_role, run
 from tests.sandbox.test_tuning import place, ranges, request
 
@@ -79,17 +79,31 @@ def tuning(place: Any, **kinds: Any) -> dict[str, Any]:
     return {**asked, "HyperParameterTuningJobName.$": "$.plan.tuning.name"}
 
 
+def look(place: Any) -> dict[str, Any]:
+    """A processing job that lasts as long as the plan says, and fails where it says nothing."""
+    script = "import sys, time; time.sleep(float(sys.argv[1]))"
+    return {
+        "ProcessingJobName.$": "States.Format('{}-explore', $.plan.run_id)",
+        "AppSpecification": {
+            "ImageUri": IMAGE,
+            "ContainerEntrypoint": ["python", "-c", script],
+            "ContainerArguments.$": "States.Array($.plan.look)",
+        },
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+        },
+        "RoleArn": place[1],
+    }
+
+
 def machine(name: str, place: Any, role: str, found: Any = None) -> str:
     names = {each: each for each in Functions.__dataclass_fields__}
     functions = Functions(**{**names, "explain_failure": "explains"})
     requests = Requests(
         prepare=None, train=training(place), parallel_jobs=2, tuning=found, script_parameters={}, evaluate={},
-        train_seconds=60, evaluate_seconds=60, explore={}, explore_seconds=60,
+        train_seconds=60, evaluate_seconds=60, explore=look(place), explore_seconds=60,
     )  # fmt: skip
-    last = no_search("Search", then="Done")
-    if found is not None:
-        last = search(functions, found, "books", start="Search", then="Done")
-    states = {**candidates(functions, requests, start="TrainCandidates", then="Search"), **last, **ENDS}
+    states = {**learning(functions, requests, "books", start="Learn", then="Done"), **ENDS}
     return any_machine(name, states, role)
 
 
@@ -97,6 +111,7 @@ def given(run_id: str, kinds: dict[str, str], **plan: Any) -> dict[str, Any]:
     return {
         "plan": {
             "run_id": run_id,
+            "look": "0",
             "candidates": [
                 {"name": name, "family": "xgboost", "hyperparameters": {"kind": kind}}
                 for name, kind in kinds.items()
@@ -121,13 +136,13 @@ def test_one_that_fails_is_told_in_words_and_the_others_and_the_search_go_on(pla
     found = run(arn, asked, seconds=120)
     assert found["status"] == "SUCCEEDED", found.get("cause")
     output = json.loads(found["output"])
-    bad, plain = output["trained"]
+    bad, plain = output["learned"]["trained"]
     assert (bad["name"], bad["error"], bad["reason"]) == ("bad", "Broken", "told by r1")
     assert bad["job"] == "r1-train-bad"
     assert json.loads(bad["failure"]["Cause"])["TrainingJobStatus"] == "Failed"
     assert plain["model"] == f"{HOME}/plain/r1-train-plain/output/model.tar.gz"
     assert plain["seconds"] >= 1 and plain["billable_seconds"] >= 1
-    result = output["search"]
+    result = output["learned"]["search"]
     assert (result["job"], result["status"], result["strategy"]) == ("search-1", "Completed", "Grid")
     assert result["objective"] == {"metric": "validation:loss", "type": "Minimize"}
     assert len(result["trials"]) == 2 and all(each["billable_seconds"] for each in result["trials"])
@@ -135,7 +150,12 @@ def test_one_that_fails_is_told_in_words_and_the_others_and_the_search_go_on(pla
     assert (row["job"]["S"], row["like"]["S"]) == ("search-1", "x")
     # What the next step makes of exactly this.
     content = table(
-        output["plan"], output["trained"], result, home=f"{HOME}/", instance_type="any", usd_per_hour=1.0
+        output["plan"],
+        output["learned"]["trained"],
+        result,
+        home=f"{HOME}/",
+        instance_type="any",
+        usd_per_hour=1.0,
     )
     assert [each["name"] for each in content["candidates"]] == ["plain", "tuned"]
     assert content["candidates"][1]["hyperparameters"] == {"depth": "6", "kind": "plain"}
@@ -159,8 +179,7 @@ def test_a_search_that_fails_does_not_stop_the_run(place: Any, role: str) -> Non
     assert found["status"] == "SUCCEEDED", found.get("cause")
     output = json.loads(found["output"])
     # The parent is refused at once: the search begins anew instead, under the same name.
-    assert output["failure"]["Error"] == "States.TaskFailed"
-    assert output["search"] == {
+    assert output["learned"]["search"] == {
         "job": "search-2", "candidate": "plain", "trials": [], "error": "Broken", "reason": "told by r2",
     }  # fmt: skip
 
@@ -168,7 +187,7 @@ def test_a_search_that_fails_does_not_stop_the_run(place: Any, role: str) -> Non
 def test_a_plan_without_a_search_starts_none(place: Any, role: str) -> None:
     arn = machine("without", place, role, Found(tuning(place, kinds=("plain",))))
     found = run(arn, given("r3", {"plain": "plain"}), seconds=120)
-    assert json.loads(found["output"])["search"] == {"job": ""}
+    assert json.loads(found["output"])["learned"]["search"] == {"job": ""}
 
 
 def test_when_none_trains_the_run_fails_with_what_each_said(place: Any, role: str) -> None:
@@ -186,3 +205,25 @@ def test_a_single_one_that_fails_tells_its_whole_story(place: Any, role: str) ->
     state, error, cause = found["cause"].split(": ", 2)
     assert (state, error) == ("Train", "States.TaskFailed")
     assert json.loads(cause)["TrainingJobName"] == "r5-train-bad"
+
+
+def test_the_data_are_looked_at_while_the_candidates_train(place: Any, role: str) -> None:
+    arn = machine("beside", place, role)
+    found = run(arn, given("r6", {"plain": "plain"}, look="1.5"), seconds=120)
+    assert found["status"] == "SUCCEEDED", found.get("cause")
+    job = client("sagemaker").describe_processing_job(ProcessingJobName="r6-explore")
+    trained = client("sagemaker").describe_training_job(TrainingJobName="r6-train-plain")
+    assert job["ProcessingJobStatus"] == "Completed"
+    assert job["ProcessingStartTime"] < trained["TrainingEndTime"]
+    assert trained["TrainingStartTime"] < job["ProcessingEndTime"]
+    assert not client("dynamodb").get_item(TableName="books", Key={"id": {"S": "exploration#r6"}}).get("Item")
+
+
+def test_a_look_that_fails_is_told_in_the_ledger_and_stops_nothing(place: Any, role: str) -> None:
+    arn = machine("blind", place, role)
+    found = run(arn, given("r7", {"plain": "plain"}, look="not a number"), seconds=120)
+    assert found["status"] == "SUCCEEDED", found.get("cause")
+    [plain] = json.loads(found["output"])["learned"]["trained"]
+    assert plain["model"] == f"{HOME}/plain/r7-train-plain/output/model.tar.gz"
+    row = client("dynamodb").get_item(TableName="books", Key={"id": {"S": "exploration#r7"}})["Item"]
+    assert (row["error"]["S"], row["reason"]["S"]) == ("Broken", "told by r7")

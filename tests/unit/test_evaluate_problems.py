@@ -327,6 +327,27 @@ def test_the_linear_parts_of_a_score_are_told_as_exact() -> None:
 
 
 @pytest.mark.parametrize(
+    ("steps", "rows"),
+    [
+        pytest.param(1_000, 2_000, id="quick"),
+        pytest.param(12_000_000, 250, id="a deep forest"),
+        pytest.param(10**9, 200, id="very slow"),
+        pytest.param(0, 2_000, id="a single leaf"),
+    ],
+)
+def test_of_a_model_that_takes_long_over_a_row_fewer_rows_are_explained(steps: int, rows: int) -> None:
+    class Predictor:
+        def shap_steps(self) -> int:
+            return steps
+
+    class Model:
+        predictor = Predictor()
+
+    assert attribution.affordable(Model()) == rows
+    assert attribution.affordable(object()) == 2_000, "a rule, or terms of a linear model"
+
+
+@pytest.mark.parametrize(
     ("value", "says"),
     [
         pytest.param(3.0, "below the median", id="number"),

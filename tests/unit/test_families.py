@@ -195,6 +195,20 @@ def test_exact_contributions_add_up_to_the_score() -> None:
     assert several.shape[1:] == (13, 3)
 
 
+def test_the_steps_of_treeshap_are_those_of_the_trees_that_xgboost_lists() -> None:
+    predictor = fitted("forest", "binary", trees=4, max_depth=5).predictor
+    steps = 0
+    for _, tree in predictor.booster.trees_to_dataframe().groupby("Tree"):
+        above = {child: row.ID for row in tree.itertuples() for child in (row.Yes, row.No) if child == child}
+
+        def depth(node: str, above: dict[str, str] = above) -> int:
+            return 1 + depth(above[node]) if node in above else 0
+
+        leaves = tree[tree.Feature == "Leaf"].ID
+        steps += len(leaves) * max(map(depth, leaves)) ** 2
+    assert predictor.shap_steps() == steps > 100
+
+
 def test_a_stack_is_no_worse_than_its_members_and_trusts_none_that_learned_by_heart() -> None:
     """One deep tree knows its training rows by heart: scores of these rows would make it look perfect."""
     heart = member("heart", "tree", max_depth=20, min_child_weight=1)

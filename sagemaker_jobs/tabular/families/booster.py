@@ -1,6 +1,8 @@
 """Serves boosters and forests of XGBoost, one thread per request."""
 
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -44,8 +46,25 @@ class BoosterPredictor:
         parts = np.moveaxis(found[:, :, :-1], 1, 2)
         return parts if parts.shape[2] > 1 else parts[:, :, 0]
 
+    def shap_steps(self) -> int:
+        """What TreeSHAP takes for a row: leaves times squared depth, over all trees (Lundberg et al. 2018)."""
+        learner = json.loads(bytes(self.booster.save_raw("json")))["learner"]
+        return sum(_shap_steps(tree) for tree in learner["gradient_booster"]["model"]["trees"])
+
     def files(self) -> dict[str, bytes]:
         return {FILE: bytes(self.booster.save_raw("ubj"))}
+
+
+def _shap_steps(tree: Mapping[str, Any]) -> int:
+    left, right = tree["left_children"], tree["right_children"]
+    leaves, deepest, waiting = 0, 0, [(0, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        if left[node] == -1:
+            leaves, deepest = leaves + 1, max(deepest, depth)
+        else:
+            waiting += [(left[node], depth + 1), (right[node], depth + 1)]
+    return leaves * deepest**2
 
 
 def shares(scores: np.ndarray) -> np.ndarray:

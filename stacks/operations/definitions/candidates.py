@@ -9,19 +9,18 @@ from stacks.operations.definitions import ledger
 from stacks.operations.definitions.ending import explain, failure
 from stacks.operations.definitions.parts import Functions, Requests
 from stacks.operations.definitions.states import (
-    FAILED,
     States,
     choose,
     compute,
     for_each,
-    name_failed,
     note,
     result,
     task,
 )
 
 
-def candidates(functions: Functions, requests: Requests, *, start: str, then: str) -> States:
+def candidates(functions: Functions, requests: Requests, *, start: str, then: str, failing: str) -> States:
+    """`failing`: where it goes on, with the error below `$.failure`, when there is no candidate."""
     merged = "States.JsonMerge($.candidate.hyperparameters, $.script, false)"
     name = "'name': $states.input.candidate.name, 'family': $states.input.candidate.family"
     return {
@@ -60,6 +59,7 @@ def candidates(functions: Functions, requests: Requests, *, start: str, then: st
             at_once=requests.parallel_jobs,
             into="$.trained",
             then="CountTrained",
+            failing=failing,
         ),
         **compute(
             "CountTrained",
@@ -79,7 +79,6 @@ def candidates(functions: Functions, requests: Requests, *, start: str, then: st
             "{'Error': 'NoCandidateTrained', 'Cause': 'none of the ' & $count($lost) "
             "& ' candidates trained: ' & $join($lost.(name & ': ' & error & ': ' & reason), '; ')}",
             into="failure",
-            then="NameTrain",
+            then=failing,
         ),
-        **name_failed("NameTrain", "Train", then=FAILED),
     }

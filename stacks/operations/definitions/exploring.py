@@ -1,4 +1,4 @@
-"""A look at the run's data before the model lock is taken; what becomes of it never stops the run.
+"""A look at the run's data beside the training; what becomes of it never stops the run.
 
 A failure is put into words and kept in the ledger as `exploration#<run>`, beside the run's own row.
 """
@@ -23,7 +23,7 @@ def exploring(
             seconds=seconds + 900,
             failing="ExplorationFailed",
         ),
-        **ending.failure("ExplorationFailed", then="ExplainExploration"),
+        **ending.failure("ExplorationFailed", state=f"'{start}'", then="ExplainExploration"),
         **ending.explain(
             "ExplainExploration", functions.explain_failure, ledger.RUN, then="RecordExploration"
         ),

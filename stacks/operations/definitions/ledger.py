@@ -97,7 +97,10 @@ def record_refresh(name: str, table: str, *, then: str) -> States:
 
 
 def record_search(name: str, table: str, *, then: str) -> States:
-    """What the next search may go on from: `like` says which searches are comparable with it."""
+    """What the next search may go on from: `like` says which searches are comparable with it.
+
+    Without the row the next one goes on from an earlier search, which is no reason to lose this run.
+    """
     return task(
         name,
         "dynamodb:putItem",
@@ -112,6 +115,7 @@ def record_search(name: str, table: str, *, then: str) -> States:
         },
         then=then,
         seconds=60,
+        failing=then,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from stacks.operations.definitions import ending
-from stacks.operations.definitions.exploring import exploring
 from stacks.operations.definitions.parts import Functions, Jobs, Release, Report, Requests
 from stacks.operations.definitions.refresh import plan, refresh
 from stacks.operations.definitions.release import bake, challenge, promote, roll_back
@@ -32,15 +31,7 @@ def retraining(
         refresh(
             functions, jobs, report.table, lock_seconds=lock_seconds, start="TakeDataLock", then="TrainToo"
         ),
-        choose("TrainToo", (equals("$.plan.action", "retrain"), "Explore"), otherwise="Refreshed"),
-        exploring(
-            functions,
-            requests.explore,
-            report.table,
-            seconds=requests.explore_seconds,
-            start="Explore",
-            then="TakeModelLock",
-        ),
+        choose("TrainToo", (equals("$.plan.action", "retrain"), "TakeModelLock"), otherwise="Refreshed"),
         training(
             functions,
             requests,

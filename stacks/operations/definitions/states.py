@@ -1,11 +1,10 @@
 """Building blocks of the state machines: every task times out, retries what may pass, hands on what does not.
 
 A definition is a plain dictionary in the Amazon States Language (JSONPath). The state travels as one
-document: `plan` (what this execution does), `publication`, `trained`, `search`, `candidates`, `decision`,
-`package`, `endpoint`, `judgement`; a task adds its own part with `into` and leaves the others alone. Two
-variables stand beside it: `$failed_state`, set by the catcher that leaves a state, since the next one cannot
-know where it came from; and `$card`, the model card between gate and registry, too large to travel with
-every state.
+document: `plan` (what this execution does), `publication`, `learned`, `candidates`, `decision`, `package`,
+`endpoint`, `judgement`; a task adds its own part with `into` and leaves the others alone. Two variables stand
+beside it: `$failed_state`, set by the catcher that leaves a state, since the next one cannot know where it
+came from; and `$card`, the model card between gate and registry, too large to travel with every state.
 
 A catcher leaves the error below `$.failure`; the way out keeps what it tells people below `$.fault`, since a
 state of the way out that fails itself overwrites the former.
@@ -191,18 +190,8 @@ def for_each(
     """A Map: `parts`, from `start` on, for each element of the list at `items`, which is `item` of its state.
 
     hands_on  what of the outer state the inner ones see too, by its name at the top
-
-    A catcher of an inner state assigns nothing: `$failed_state` belongs to the machine, and no inner state
-    may have a variable of that name.
     """
-    states: States = {}
-    for part in parts:
-        for inner, state in part.items():
-            catchers = [
-                {key: value for key, value in catcher.items() if key != "Assign"}
-                for catcher in state.get("Catch", [])
-            ]
-            states[inner] = {**state, "Catch": catchers} if catchers else state
+    states = _inner(parts)
     return {
         name: {
             "Type": "Map",
@@ -218,6 +207,46 @@ def for_each(
             "Next": then,
         }
     }
+
+
+def together(
+    name: str, *branches: tuple[str, Sequence[States]], into: str, then: str, failing: str = FAILED
+) -> States:
+    """A Parallel: branches that run at the same time, each a first state and its parts.
+
+    Their outputs are a list, in this order. A branch that fails has the others stopped: one that may not do that
+    ends well, and hands over what went wrong.
+    """
+    return {
+        name: {
+            "Type": "Parallel",
+            "Branches": [{"StartAt": start, "States": _inner(parts)} for start, parts in branches],
+            "ResultPath": into,
+            "Catch": [go_on_with(name, failing)],
+            "Next": then,
+        }
+    }
+
+
+def _inner(parts: Sequence[States]) -> States:
+    """States of a Map or a branch: a catcher there assigns nothing.
+
+    `$failed_state` belongs to the machine, and no inner state may have a variable of that name.
+    """
+    states: States = {}
+    for part in parts:
+        for name, state in part.items():
+            catchers = [
+                {key: value for key, value in catcher.items() if key != "Assign"}
+                for catcher in state.get("Catch", [])
+            ]
+            states[name] = {**state, "Catch": catchers} if catchers else state
+    return states
+
+
+def hand_over(name: str, *parts: str) -> States:
+    """The end of a branch, and what of its state goes on."""
+    return {name: {"Type": "Pass", "Parameters": {f"{part}.$": f"$.{part}" for part in parts}, "End": True}}
 
 
 def result(name: str, expression: str) -> States:
@@ -268,13 +297,14 @@ def all_of(*conditions: State) -> State:
 
 
 def machine(comment: str, start: str, *parts: States, seconds: int) -> State:
-    """The whole definition; a state's name may appear once."""
+    """The whole definition; a state's name may appear once, and what follows a state is in its scope."""
     states: States = {}
     for part in parts:
         twice = states.keys() & part.keys()
         if twice:
             raise ValueError(f"{start}: the states {sorted(twice)} are defined twice: rename one of them")
         states |= part
+    _check_scope(states)
     return {
         "Comment": comment,
         "QueryLanguage": "JSONPath",
@@ -282,3 +312,17 @@ def machine(comment: str, start: str, *parts: States, seconds: int) -> State:
         "TimeoutSeconds": seconds,
         "States": states,
     }
+
+
+def _check_scope(states: States) -> None:
+    """A Map and each branch of a Parallel are scopes of their own, which nothing leads out of."""
+    for name, state in states.items():
+        ways = [state, *state.get("Choices", []), *state.get("Catch", [])]
+        followers = {way[key] for way in ways for key in ("Next", "Default") if key in way}
+        if lost := sorted(followers - states.keys()):
+            raise ValueError(
+                f"{name} leads to {', '.join(lost)}, which is not beside it: states there are "
+                f"{', '.join(sorted(states))}"
+            )
+        for inner in (state.get("ItemProcessor"), *state.get("Branches", [])):
+            _check_scope(inner["States"] if inner else {})

@@ -1,11 +1,10 @@
-"""From published features to a judged candidate: train, search, compare with the champion; under a lock."""
+"""From published features to a judged candidate: learn, compare with the champion; under a lock."""
 
 from __future__ import annotations
 
 from stacks.operations.definitions import deferral, ledger
-from stacks.operations.definitions.candidates import candidates
+from stacks.operations.definitions.learning import learning
 from stacks.operations.definitions.parts import Functions, Requests
-from stacks.operations.definitions.search import no_search, search
 from stacks.operations.definitions.states import States, call, choose, is_true, note, task
 
 
@@ -24,13 +23,12 @@ def training(
         # No waiting: while a challenger bakes, a second one would only disturb the comparison.
         **ledger.take_lock(start, table, "model", then=first, when_taken="WhatWasAsked", into=deferral.HELD),
         **deferral.ask(table, start="WhatWasAsked", granted=first, refused=busy),
-        **note("ScriptParameters", requests.script_parameters, into="$.script", then="TrainCandidates"),
-        **candidates(functions, requests, start="TrainCandidates", then="Search"),
-        **_search(functions, requests, table, start="Search", then="RecordCandidates"),
+        **note("ScriptParameters", requests.script_parameters, into="$.script", then="Learn"),
+        **learning(functions, requests, table, start="Learn", then="RecordCandidates"),
         **call(
             "RecordCandidates",
             functions.record_candidates,
-            {"plan.$": "$.plan", "trained.$": "$.trained", "search.$": "$.search"},
+            {"plan.$": "$.plan", "trained.$": "$.learned.trained", "search.$": "$.learned.search"},
             then="Evaluate",
             keep={"manifest.$": "$.Payload.manifest", "lost.$": "$.Payload.lost"},
             into="$.candidates",
@@ -62,9 +60,3 @@ def training(
             seconds=requests.evaluate_seconds + 900,
         )
     return states
-
-
-def _search(functions: Functions, requests: Requests, table: str, *, start: str, then: str) -> States:
-    if requests.tuning is None:
-        return no_search(start, then=then)
-    return search(functions, requests.tuning, table, start=start, then=then)
