@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -26,6 +26,8 @@ _TOTALS = {
     "processing job": "Number of instances across all processing jobs",
     "transform job": "Number of instances across all transform jobs",
 }
+# The branches around a task, and how many instances it takes.
+_Job = tuple[tuple[tuple[str, int], ...], int]
 _SCALED = "sagemaker:variant:DesiredInstanceCount"
 
 
@@ -159,8 +161,8 @@ def _scaled(templates: Templates) -> dict[str, int]:
 
 
 def _jobs(templates: Templates) -> Iterator[Use]:
-    """A workflow runs one execution at a time; its tasks follow each other, but for those in a Parallel."""
-    peaks: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    """A workflow runs one execution at a time; its tasks follow each other but for a Parallel."""
+    found: dict[tuple[str, str], dict[str, list[_Job]]] = defaultdict(lambda: defaultdict(list))
     for task in requests(templates):
         if task.action not in _JOBS:
             continue
@@ -172,19 +174,30 @@ def _jobs(templates: Templates) -> Iterator[Use]:
             continue
         number = int(count) if isinstance(count, int | float) else 1
         workflow = str(task.workflow.get("StateMachineName", default=task.workflow.logical_id))
-        at_once = peaks[(quota, workflow)]
-        number *= _times(task)
-        at_once[kind] = at_once[kind] + number if _is_parallel(task) else max(at_once[kind], number)
+        found[(quota, workflow)][kind].append((task.branches, number * _times(task)))
     for quota in _TOTALS:
-        found = {workflow: sizes for (which, workflow), sizes in peaks.items() if which == quota}
-        if found:
-            together: Counter[str] = sum(found.values(), Counter())
-            why = f"jobs of {', '.join(sorted(found))}"
+        peaks = {
+            workflow: Counter({kind: _peak(jobs) for kind, jobs in kinds.items()})
+            for (which, workflow), kinds in found.items()
+            if which == quota
+        }
+        if peaks:
+            together: Counter[str] = sum(peaks.values(), Counter())
+            why = f"jobs of {', '.join(sorted(peaks))}"
             yield Use(quota=quota, firsts=Counter(), amounts=together, ceilings=together, why=why)
 
 
-def _is_parallel(task: Task) -> bool:
-    return any(state.get("Type") == "Parallel" for state in task.around)
+def _peak(jobs: Iterable[_Job]) -> int:
+    """The most at once: branches of one Parallel add up, everything else follows the other."""
+    alone = 0
+    inside: dict[str, dict[int, list[_Job]]] = defaultdict(lambda: defaultdict(list))
+    for branches, number in jobs:
+        if branches:
+            (parallel, branch), *rest = branches
+            inside[parallel][branch].append((tuple(rest), number))
+        else:
+            alone = max(alone, number)
+    return max([alone, *(sum(map(_peak, each.values())) for each in inside.values())])
 
 
 def _at_once(task: Task) -> int:

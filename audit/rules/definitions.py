@@ -34,6 +34,7 @@ class Task:
     workflow  the state machine or pipeline
     name      with the states around it, for example Score/ScoreOne
     around    the Map and Parallel states that it is in, the outermost first
+    branches  of each Parallel state around it: its name, and which of its branches it is in
     action    for example sagemaker:createTrainingJob, of both kinds of integration; "" for anything else
     request   parameters (JSONPath) or arguments (JSONata); empty where an expression makes all of them
     """
@@ -44,6 +45,7 @@ class Task:
     around: tuple[Mapping[str, Any], ...]
     action: str
     request: Mapping[str, Any]
+    branches: tuple[tuple[str, int], ...] = ()
 
     def get(self, *names: str) -> Any:
         """A field of the request; AT_RUN_TIME where it, or what it is in, comes in at run time; or None."""
@@ -126,27 +128,37 @@ def tasks(templates: Templates) -> Iterator[Task]:
             task
             for machine in templates.of(MACHINE)
             if (definition := definition_of(machine)) is not None
-            for task in _tasks(machine, definition, (), "")
+            for task in _tasks(machine, definition, (), (), "")
         )
     yield from _KNOWN[templates]
 
 
 def _tasks(
-    machine: Resource, definition: Mapping[str, Any], around: tuple[Mapping[str, Any], ...], prefix: str
+    machine: Resource,
+    definition: Mapping[str, Any],
+    around: tuple[Mapping[str, Any], ...],
+    branches: tuple[tuple[str, int], ...],
+    prefix: str,
 ) -> Iterator[Task]:
     states = definition.get("States")
     for name, state in states.items() if isinstance(states, Mapping) else ():
         if not isinstance(state, Mapping):
             continue
         if state.get("Type") == "Task":
-            yield _task(machine, f"{prefix}{name}", state, around)
-        inner = [state.get("ItemProcessor"), state.get("Iterator"), *mappings(state.get("Branches"))]
-        for each in mappings(inner):
-            yield from _tasks(machine, each, (*around, state), f"{prefix}{name}/")
+            yield _task(machine, f"{prefix}{name}", state, around, branches)
+        inside, below = (*around, state), f"{prefix}{name}/"
+        for each in mappings([state.get("ItemProcessor"), state.get("Iterator")]):
+            yield from _tasks(machine, each, inside, branches, below)
+        for number, each in enumerate(mappings(state.get("Branches"))):
+            yield from _tasks(machine, each, inside, (*branches, (below, number)), below)
 
 
 def _task(
-    machine: Resource, name: str, state: Mapping[str, Any], around: tuple[Mapping[str, Any], ...]
+    machine: Resource,
+    name: str,
+    state: Mapping[str, Any],
+    around: tuple[Mapping[str, Any], ...],
+    branches: tuple[tuple[str, int], ...],
 ) -> Task:
     found = _INTEGRATION.search(str(state.get("Resource", "")))
     request = state.get("Arguments", state.get("Parameters"))
@@ -157,4 +169,5 @@ def _task(
         around=around,
         action=f"{found['service'].lower()}:{found['action']}" if found else "",
         request=request if isinstance(request, Mapping) else {},
+        branches=branches,
     )

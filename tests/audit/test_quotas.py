@@ -127,7 +127,7 @@ def test_spot_training_has_a_quota_of_its_own() -> None:
 
 
 def test_parallel_branches_add_up_and_a_map_multiplies() -> None:
-    branch = {"States": {"T": training("ml.m5.large", 2)}}
+    branch = {"States": {"T": training("ml.m5.large", 2), "Then": training("ml.m5.large", 1)}}
     parallel = {"Type": "Parallel", "Branches": [branch, {"States": {"U": training("ml.m5.large", 1)}}]}
     each = {"Type": "Map", "MaxConcurrency": 4, "ItemProcessor": {"States": {"V": training("ml.m4.xlarge")}}}
     found = needed(templates(M=machine(Both=parallel, Each=each)))

@@ -47,7 +47,7 @@ class BoosterPredictor:
         return parts if parts.shape[2] > 1 else parts[:, :, 0]
 
     def shap_steps(self) -> int:
-        """What TreeSHAP takes for a row: leaves times squared depth, over all trees (Lundberg et al. 2018)."""
+        """TreeSHAP takes, for a row: leaves times squared depth, over all trees (Lundberg et al. 2018)."""
         learner = json.loads(bytes(self.booster.save_raw("json")))["learner"]
         return sum(_shap_steps(tree) for tree in learner["gradient_booster"]["model"]["trees"])
 

@@ -214,8 +214,8 @@ def together(
 ) -> States:
     """A Parallel: branches that run at the same time, each a first state and its parts.
 
-    Their outputs are a list, in this order. A branch that fails has the others stopped: one that may not do that
-    ends well, and hands over what went wrong.
+    Their outputs are a list, in this order. A branch that fails has the others stopped: one that may not do
+    that ends well, and hands over what went wrong.
     """
     return {
         name: {
