@@ -130,7 +130,7 @@ def _keep(account: Account, console: Console) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument(
-        "--slice", action="store_true", help="five months and 5,000 rows a month instead of the year"
+        "--slice", action="store_true", help="the months that the data set names, and 5,000 rows in each"
     )
     parser.add_argument("--contract", default=DATA_SET, help="a folder of contracts/: the data set to play")
     parser.add_argument("--keep", action="store_true", help="leave the account up at the end")
