@@ -153,8 +153,10 @@ def _of_classes(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.nd
         wanted, found = truth.sum(axis=0), share.sum(axis=0)
         level = np.clip(level + np.log(np.maximum(wanted, 1e-3) / found), -FARTHEST, FARTHEST)
     share = _softmax(certain + level)
-    weight = share * (1 - share)
-    apart = certain - (weight * certain).sum(axis=0) / weight.sum(axis=0)
+    # Levels would move with the slope: what they could take over is no part of the relation.
+    moves = np.diag(share.sum(axis=0)) - share.T @ share
+    explained = (share * (certain - (share * certain).sum(axis=1, keepdims=True))).sum(axis=0)
+    apart = certain - np.linalg.lstsq(moves, explained, rcond=None)[0]
     lacks = ((share - truth) * apart).sum(axis=1)
     return lacks, (share * apart**2).sum(axis=1) - (share * apart).sum(axis=1) ** 2
 
