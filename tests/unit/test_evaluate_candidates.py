@@ -10,8 +10,11 @@ import evaluate
 import jsonschema
 import numpy as np
 import pytest
+import statsmodels.api as sm
 import train
 from scipy import stats
+from sklearn import metrics as oracle
+from statsmodels.stats.multitest import multipletests
 from tabular import candidates, card, metrics, models, packaging, recalibration, rules, source, split
 from tabular.frame import Frame
 
@@ -156,6 +159,30 @@ def test_losses_are_those_of_the_validation_rows_with_tests_against_the_best(
         by_day = [(found[name] - found[best])[days == day].mean() for day in np.unique(days)]
         assert pair["p"] == pytest.approx(stats.ttest_1samp(by_day, 0).pvalue)
         assert pair["p_holm"] >= pair["p"]
+
+
+def test_losses_metrics_and_corrected_p_values_agree_with_libraries(
+    chosen: tuple[dict[str, Any], Path], trained: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    """Straight from the archives: the loss with its interval and the AUC of each, Holm over the others."""
+    lines = {line["name"]: line for line in table(chosen)["candidates"]}
+    rows = held(trained)
+    _, days = np.unique(rows.date, return_inverse=True)
+    for name, loss in losses(trained, tmp_path).items():
+        model = models.load(tmp_path / f"{name}-unpacked")
+        scores = model.scores(rows)
+        assert lines[name]["loss"]["value"] == pytest.approx(oracle.log_loss(rows.label, scores))
+        fitted = sm.OLS(loss, np.ones(len(loss))).fit(
+            cov_type="cluster", cov_kwds={"groups": days}, use_t=True
+        )
+        ends = [lines[name]["loss"][end] for end in ("low", "high")]
+        assert ends == pytest.approx(fitted.conf_int(0.05)[0])
+        area = oracle.roc_auc_score(rows.label, scores)
+        assert lines[name]["metric"] | {"value": pytest.approx(area)} == lines[name]["metric"]
+    others = [line["loss_above_best"] for line in lines.values() if line["loss_above_best"]["difference"] > 0]
+    expected = multipletests([pair["p"] for pair in others], method="holm")[1]
+    assert len(others) == 2
+    assert [pair["p_holm"] for pair in others] == pytest.approx(expected)
 
 
 def test_the_simplest_within_one_standard_error_is_chosen_and_the_reason_told(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,19 +124,28 @@ def test_intervals_of_a_groups_rate_are_those_of_scipys_bootstrap_of_days() -> N
     asked = {"attributes": [{"feature": "group"}], "minimum_rows": 50}
     [entry] = fairness.report("binary", asked, frame, score, 0.4, replicates=2_000)["attributes"]
     table = pd.DataFrame({"date": date, "acted": score >= 0.4, "group": group})
-    for told in entry["groups"]:
-        sums = table[table.group == told["group"]].groupby("date").acted.agg(["sum", "size"])
+    sums = table.pivot_table(index="date", columns="group", values="acted", aggfunc=["sum", "size"])
 
-        def rate(acted: np.ndarray, rows: np.ndarray, axis: int = -1) -> np.ndarray:
-            return acted.sum(axis=axis) / rows.sum(axis=axis)
-
+    def interval(statistic: Callable[..., np.ndarray], *columns: pd.Series) -> tuple[float, float]:
         drawn = stats.bootstrap(
-            (sums["sum"], sums["size"]), rate, paired=True, method="percentile", n_resamples=2_000, rng=1
-        )
-        interval = told["selection_rate"]
-        assert (interval["low"], interval["high"]) == pytest.approx(
-            tuple(drawn.confidence_interval), abs=0.006
-        )
+            columns, statistic, paired=True, method="percentile", n_resamples=2_000, rng=1
+        ).confidence_interval
+        return drawn.low, drawn.high
+
+    def rate(acted: np.ndarray, rows: np.ndarray, axis: int = -1) -> np.ndarray:
+        return acted.sum(axis=axis) / rows.sum(axis=axis)
+
+    def spread(*columns: np.ndarray, axis: int = -1) -> np.ndarray:
+        return np.abs(rate(*columns[:2], axis=axis) - rate(*columns[2:], axis=axis))
+
+    by_group = {name: (sums["sum", name], sums["size", name]) for name in "ab"}
+    for told in entry["groups"]:
+        found = told["selection_rate"]
+        expected = interval(rate, *by_group[told["group"]])
+        assert (found["low"], found["high"]) == pytest.approx(expected, abs=0.006)
+    found = entry["differences"]["demographic_parity_difference"]
+    expected = interval(spread, *by_group["a"], *by_group["b"])
+    assert (found["low"], found["high"]) == pytest.approx(expected, abs=0.008)
 
 
 def test_a_groups_calibration_error_is_that_of_pandas_in_the_bins_of_all_rows() -> None:

@@ -243,6 +243,16 @@ def test_what_is_clustered_is_filled_cut_and_standardised_as_pandas_and_scikit_l
         assert matrix[:, names.index(name)] == pytest.approx(expected)
 
 
+def test_the_elbow_is_the_point_farthest_below_the_line_of_the_ends() -> None:
+    numbers, inertia = np.arange(1, 9), np.array([900.0, 480, 210, 160, 130, 110, 95, 85])
+    drawn = np.column_stack([numbers / 7, inertia / (900 - 85)])
+    along = drawn[-1] - drawn[0]
+    rest = drawn - drawn[0]
+    away = rest - np.outer(rest @ along, along) / (along @ along)
+    farthest = numbers[np.linalg.norm(away, axis=1).argmax()]
+    assert clusters.elbow(numbers.tolist(), inertia.tolist()) == farthest == 3
+
+
 def grouped() -> tuple[pd.DataFrame, dict[str, Any], np.ndarray]:
     random = np.random.default_rng(6)
     matrix = np.vstack([random.normal(centre, 1, (60, 3)) for centre in (0, 4, 9)])

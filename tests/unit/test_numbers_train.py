@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from tabular import models, rules, split, training, validation
 from tabular.contract import ModelContract
 from tabular.families import arguments
+from tabular.families.base import Member
 
 from tests.any_model import SMALL, WINDOWS, agreed, any_contract, any_frame
 from tests.any_rows import bundled, fitted
@@ -118,3 +119,20 @@ def test_notes_of_clusters_agree_with_scipys_distances() -> None:
     nearest = [cdist(scaler.transform(rows.matrix.astype(float)), centres) for rows in (train, held)]
     assert trained.notes["inertia"] == pytest.approx((nearest[0].min(axis=1) ** 2).sum(), rel=1e-4)
     assert trained.notes["held_out_sizes"] == np.bincount(nearest[1].argmin(axis=1), minlength=3).tolist()
+
+
+def test_losses_of_a_stack_and_of_its_members_are_those_of_scikit_learn() -> None:
+    member = [
+        Member(name=name, family=family, hyperparameters=arguments.typed(family, {}))
+        for name, family in (("a", "tree"), ("b", "logistic"))
+    ]
+    trained = fitted("stack", "binary", members=member)
+    _, held = bundled("binary")
+    stack = trained.predictor
+    alone = [
+        oracle.log_loss(held.label, each.predict(held.matrix))
+        for each in stack.members  # type: ignore[attr-defined]
+    ]
+    assert [told["validation"] for told in trained.notes["members"]] == pytest.approx(alone, rel=1e-4)
+    together = oracle.log_loss(held.label, stack.predict(held.matrix))
+    assert trained.history[0]["validation"]["logloss"] == pytest.approx(together)
