@@ -9,9 +9,11 @@ from typing import Any
 import evaluate
 import jsonschema
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 import train
+import xgboost
 from scipy import stats
 from sklearn import metrics as oracle
 from statsmodels.stats.multitest import multipletests
@@ -311,6 +313,59 @@ def test_calibration_before_and_after_is_that_of_the_holdout(chosen: tuple[dict[
     assert found["before"]["calibration_error"] != found["after"]["calibration_error"]
     assert found["before"]["roc_auc"] == pytest.approx(found["after"]["roc_auc"])
     assert sum(entry["rows"] for entry in found["after"]["bins"]) == 700
+
+
+def test_the_reports_figures_are_those_of_the_served_model_on_the_holdout(
+    chosen: tuple[dict[str, Any], Path], trained: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    """From the archive that will serve, by libraries: metrics, maps, tests between models, gap, parts."""
+    report, output = chosen
+    shutil.copytree(output / "model", tmp_path / "model")
+    served = models.load(models.unpacked(tmp_path / "model", tmp_path / "served"))
+    assert isinstance(served, models.TrainedModel)
+    bare = replace(served, content={**served.content, "recalibration": None})
+    parts = evaluate.read(agreed(compiled()), split.Windows.of(PLAN), trained[0])[0]
+    rule = models.RuleModel(content=rules.rule_model(any_contract()))
+    label, cut = parts.holdout.label, report["threshold"]
+    for name, model in (("after", served), ("before", bare)):
+        scores = model.scores(parts.holdout)
+        found = report["recalibration"][name]
+        assert found["log_loss"] == pytest.approx(oracle.log_loss(label, scores))
+        assert found["brier"] == pytest.approx(oracle.brier_score_loss(label, scores))
+        assert found["roc_auc"] == pytest.approx(oracle.roc_auc_score(label, scores))
+        assert found["calibration_gap"] == pytest.approx(abs(scores.mean() - label.mean()))
+    ours, simple = served.scores(parts.holdout), rule.scores(parts.holdout)
+    metric = {name: entry["value"] for name, entry in report["candidate"]["metrics"].items()}
+    assert metric["pr_auc"] == pytest.approx(oracle.average_precision_score(label, ours))
+    assert metric["f1"] == pytest.approx(oracle.f1_score(label, ours >= cut))
+    assert report["confusion_matrix"]["rows"] == oracle.confusion_matrix(label, ours >= cut).tolist()
+    lost, theirs = ([oracle.log_loss([a], [b], labels=[0, 1]) for a, b in zip(label, each, strict=True)]
+                    for each in (ours, simple))  # fmt: skip
+    _, days = np.unique(parts.holdout.date, return_inverse=True)
+    fitted = sm.OLS(np.subtract(theirs, lost), np.ones(len(label))).fit(
+        cov_type="cluster", cov_kwds={"groups": days}, use_t=True
+    )
+    paired = report["paired"]["rule"]
+    assert (paired["difference"], paired["p"]) == pytest.approx((fitted.params[0], fitted.pvalues[0]))
+    tests = {entry["name"]: entry for entry in report["tests"]["rule"]}
+    area = oracle.roc_auc_score(label, ours) - oracle.roc_auc_score(label, simple)
+    assert tests["delong"]["difference"] == pytest.approx(area)
+    acts = (ours >= cut, simple >= rule.content["threshold"])
+    accuracy = [oracle.accuracy_score(label, each) for each in acts]
+    assert tests["mcnemar"]["difference"] == pytest.approx(accuracy[0] - accuracy[1])
+    p = [entry["p"] for entry in report["tests"]["rule"]]
+    assert [entry["p_holm"] for entry in report["tests"]["rule"]] == pytest.approx(
+        multipletests(p, method="holm")[1]
+    )
+    for name, model in (("train_loss", served), ("rule_train_loss", rule)):
+        expected = oracle.log_loss(parts.train.label, model.scores(parts.train))
+        assert report["gap"][name] == pytest.approx(expected)
+    data = xgboost.DMatrix(served.preparation.matrix(parts.holdout))
+    columns = served.predictor.booster.predict(data, pred_contribs=True)[:, :-1]  # type: ignore[attr-defined]
+    sums = pd.DataFrame(columns.T).groupby(list(served.preparation.features)).sum().T
+    assert {entry["feature"]: entry["mean_contribution"] for entry in report["importance"]} == pytest.approx(
+        sums.abs().mean().to_dict(), rel=1e-4
+    )
 
 
 def test_fairness_looks_at_declared_attributes(chosen: tuple[dict[str, Any], Path]) -> None:
