@@ -1,32 +1,63 @@
-"""Other data for the story: months that repeat what the model was trained on, and labels turned round."""
+"""A story in an account of its own; and other data for it: repeated months, and wrong labels."""
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from rich.console import Console
+
+import contracts
+from demo import deploying
+from demo.account import Account
 from demo.source import Row, Source, local_month
+from demo.story import Plot, Story
+from settings import PROFILES
+from tests.conftest import synthesise_settings
 
 WEEK = timedelta(days=7)
+LAST = "2024-03"
+
+
+@contextmanager
+def told(folder: Path, name: str, plot: Plot, source: type[Source] = Source) -> Iterator[Story]:
+    """The story of a data set, with its stacks deployed as `make demo` does, told to its end."""
+    app = synthesise_settings(folder / "app", PROFILES["sandbox"], name).directory
+    contract = contracts.load(name)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    console = Console(highlight=False, width=160)
+    with Account(port, folder / "account.log") as account:
+        deploying.deploy(account, folder, console, app=app)
+        data = source(contract, plot.start, plot.end)
+        story = Story(account, contract, deploying.outputs(account), plot, console, source=data)
+        story.tell()
+        yield story
 
 
 class Repeated(Source):
-    """Without drift: every month after `last` has the rows of `last` again, whole weeks later."""
+    """Without drift: each month after March has its scans again, under new numbers and whole weeks later."""
 
-    def __init__(self, contract: dict[str, Any], start: date, end: date, last: str) -> None:
+    NUMBERS = 10_000  # apart, from month to month
+
+    def __init__(self, contract: dict[str, Any], start: date, end: date) -> None:
         super().__init__(contract, start, end)
-        self._last = last
         self._zone = ZoneInfo(contract["time_zone"])
         self._kept: dict[str, list[Row]] = {}
 
     def month(self, table: str, month: str) -> list[Row]:
-        if month <= self._last:
+        if month <= LAST:
             rows = super().month(table, month)
-            if month == self._last:
+            if month == LAST:
                 self._kept[table] = rows
             return rows
-        apart = date.fromisoformat(f"{month}-01") - date.fromisoformat(f"{self._last}-01")
+        apart = date.fromisoformat(f"{month}-01") - date.fromisoformat(f"{LAST}-01")
         columns = self.tables[table]["columns"]
         shift = apart // WEEK * WEEK
         moved = [
@@ -34,6 +65,8 @@ class Repeated(Source):
             for row in self._kept[table]
         ]
         # By every column with a date: across a change of the clocks a row's moment and its date move apart.
+        number = (apart.days // 28) * self.NUMBERS
+        moved = [{**row, "scan": f"S{int(row['scan'][1:]) + number:05d}"} for row in moved]
         dated = [name for name, column in columns.items() if column["type"] in ("date", "timestamp")]
         months = [local_month(name, self._zone) for name in dated]
         return [row for row in moved if all(month_of(row) == month for month_of in months)]
@@ -48,22 +81,10 @@ def _later(value: Any, kind: str, shift: timedelta) -> Any:
 
 
 class Poisoned(Source):
-    """Until `last` the outcomes are mirrored at the label's limit: late becomes on time, and vice versa."""
-
-    LIMIT = 15  # minutes; the label of the flights
-    LOW, HIGH = -240, 2_880  # what the contract allows
-
-    def __init__(self, contract: dict[str, Any], start: date, end: date, last: str) -> None:
-        super().__init__(contract, start, end)
-        self._last = last
+    """Until March each digit was read as the one after it."""
 
     def month(self, table: str, month: str) -> list[Row]:
         rows = super().month(table, month)
-        if table != "outcomes" or month > self._last:
+        if table != "verdicts" or month > LAST:
             return rows
-        return [{**row, "arr_delay": self._mirrored(row["arr_delay"])} for row in rows]
-
-    def _mirrored(self, delay: Any) -> Any:
-        if delay is None:
-            return None
-        return min(max(2 * self.LIMIT + 1 - float(delay), self.LOW), self.HIGH)
+        return [{**row, "digit": (row["digit"] + 1) % 10} for row in rows]
