@@ -43,6 +43,7 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
         _json(places.baseline / "baseline.json"),
         _json(places.baseline / "constraints.json"),
     )
+    framed = watch.frame_of(agreed, captures, labels)
     with tempfile.TemporaryDirectory() as folder:
         report = watch.report(
             agreed,
@@ -52,16 +53,16 @@ def run(agreed: contract.ModelContract, plan: Mapping[str, Any], places: Places)
             constraints,
             known=known,
             champion=champion_of(places.champion, Path(folder)),
+            framed=framed,
         )
     report |= {
         "through": plan.get("through"),
         "endpoint": plan.get("endpoint"),
         "window": {"start": plan.get("start"), "end": plan.get("end")},
     }
-    rows, _ = capture.to_frame(captures.rows, agreed.kinds, labels, agreed.classes)
     files = {
         "report.json": report,
-        "statistics.json": statistics.statistics(rows, agreed.kinds),
+        "statistics.json": statistics.statistics(framed[0], agreed.kinds),
         "constraint_violations.json": {
             "violations": [
                 *report["data_quality"]["violations"],

@@ -6,45 +6,21 @@ and the files that jobs and functions left on the account's disk. A service that
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sandbox import account, control
-from sandbox.unpacked import PACKED, texts
+from sandbox.needles import Needles
+from sandbox.unpacked import PACKED
 
-_WORD = re.compile(rb"[A-Za-z0-9]+")
-_ONE_WORD = re.compile(r"[A-Za-z0-9]+")
 _AT_ONCE = 4_000_000  # bytes of small texts that are searched together
 _SHOWN = 50
+_SHORTEST = 2  # bytes of a text in which nobody looks
 Place = tuple[str, bytes]
-
-
-class Needles:
-    """Values that are looked for as words: what stands around one may be anything but letters and digits."""
-
-    def __init__(self, values: Iterable[str]) -> None:
-        given = {value for value in values if value.strip()}
-        self._words = {value.encode() for value in given if _ONE_WORD.fullmatch(value)}
-        phrases = sorted(re.escape(value) for value in given if not _ONE_WORD.fullmatch(value))
-        bounded = rf"(?<![A-Za-z0-9])(?:{'|'.join(phrases)})(?![A-Za-z0-9])"
-        self._phrases = re.compile(bounded.encode()) if phrases else None
-        self._starts = [re.sub(r"\\(.)", r"\1", phrase).encode() for phrase in phrases]
-
-    def __len__(self) -> int:
-        return len(self._words) + len(self._starts)
-
-    def found(self, content: bytes) -> set[bytes]:
-        """The values that the content holds, packed or not."""
-        hits: set[bytes] = set()
-        for text in texts(content):
-            hits |= self._words.intersection(_WORD.findall(text))
-            if self._phrases and any(start in text for start in self._starts):
-                hits.update(self._phrases.findall(text))
-        return hits
 
 
 class Search:
@@ -53,9 +29,10 @@ class Search:
     def __init__(self, needles: Needles, allowed: Iterable[str]) -> None:
         self._needles, self._allowed = needles, tuple(allowed)
         self._seen: dict[int, Any] = {}  # one is held once; kept alive, so that no other takes its id
-        self._told: set[tuple[str, int]] = (
-            set()
-        )  # texts, by where they may be: a copy elsewhere is another one
+        # Texts, by where they may be: a copy elsewhere is another one.
+        self._told: dict[str, set[int]] = {beginning: set() for beginning in ("", *self._allowed)}
+        self._towards = {each[:end] for each in self._allowed for end in range(len(each) + 1)}
+        self._kinds: dict[type, _Kind] = {}
 
     def run(self) -> dict[str, Any]:
         began, size = time.monotonic(), 0
@@ -82,7 +59,9 @@ class Search:
         }
 
     def _beginning(self, place: str) -> str:
-        return next((each for each in self._allowed if place.startswith(each)), "")
+        if not place.startswith(self._allowed):  # nearly all of them
+            return ""
+        return next(each for each in self._allowed if place.startswith(each))
 
     def _together(self, places: Iterator[Place]) -> Iterator[tuple[str, list[Place]]]:
         """Large and packed contents alone, small ones many at a time: most of the time is the calls' own."""
@@ -123,21 +102,37 @@ class Search:
 
     def _walk(self, root: Any, place: str) -> Iterator[Place]:
         """Texts and bytes below an object of moto or of the sandbox, each once."""
+        if self._kind(root).is_text:
+            yield place, _encoded(root)
+            return
         waiting = [(place, root)]
         while waiting:
             place, value = waiting.pop()
-            if isinstance(value, str | bytes | bytearray):
-                text = value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
-                known = (self._beginning(place), hash(text))
-                if len(text) > 2 and known not in self._told:
-                    self._told.add(known)
-                    yield place, text
-                continue
-            parts = _parts(value)
-            if parts is None or id(value) in self._seen:
+            if id(value) in self._seen:
                 continue
             self._seen[id(value)] = value
-            waiting += [(f"{place}/{name}"[:300], part) for name, part in parts]
+            # Only what lies on the way to a place that is allowed may be in it, or not, by its own name.
+            shared = None if place in self._towards else self._told[self._beginning(place)]
+            for name, part in self._kind(value).parts(value):
+                kind = self._kinds.get(type(part)) or self._kind(part)
+                if kind.is_text:
+                    told = self._told[self._beginning(_below(place, name))] if shared is None else shared
+                    text = part if _hashes_as_bytes(part) else _encoded(part)
+                    known = hash(text)
+                    if known not in told and len(text) > _SHORTEST:
+                        told.add(known)
+                        yield _below(place, name), _encoded(text)
+                elif kind.parts is not _nothing and id(part) not in self._seen:
+                    waiting.append((_below(place, name), part))
+
+    def _kind(self, value: Any) -> _Kind:
+        """Kept by type, but for an object that stands in for one of another type."""
+        kind = self._kinds.get(type(value))
+        if kind is None:
+            kind = _kind_of(value)
+            if value.__class__ is type(value):
+                self._kinds[type(value)] = kind
+        return kind
 
 
 def _objects(backend: Any) -> Iterator[Place]:
@@ -149,19 +144,62 @@ def _objects(backend: Any) -> Iterator[Place]:
                     yield f"s3://{bucket.name}/{name}", version.value
 
 
-def _parts(value: Any) -> Iterator[tuple[str, Any]] | None:
-    """What an object holds; None for what holds nothing of its own: numbers, functions, classes, locks."""
-    if isinstance(value, Mapping):
-        return ((str(kind), part) for key, content in list(value.items()) for kind, part in
-                ((f"{key}"[:80], content), ("key", key)))  # fmt: skip
-    if isinstance(value, list | tuple | set | frozenset) or type(value).__name__ == "deque":
-        return ((str(number), part) for number, part in enumerate(list(value)))
+def _below(place: str, name: Any) -> str:
+    return f"{place}/{f'{name}'[:80]}"[:300]
+
+
+def _hashes_as_bytes(text: Any) -> bool:
+    """Whether equal letters have equal hashes: other types may have their own hash, other letters have."""
+    return type(text) is bytes or (type(text) is str and text.isascii())
+
+
+def _encoded(value: Any) -> bytes:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
+
+
+_Parts = Iterable[tuple[Any, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """Of the objects of one type: whether they are looked for values themselves, or what they hold."""
+
+    parts: Callable[[Any], _Parts]
+    is_text: bool = False
+
+
+def _kind_of(value: Any) -> _Kind:
     kind = type(value)
+    if isinstance(value, str | bytes | bytearray):
+        return _Kind(parts=_nothing, is_text=True)
+    if isinstance(value, Mapping):
+        return _Kind(parts=_of_mapping)
+    if isinstance(value, list | tuple | set | frozenset) or kind.__name__ == "deque":
+        return _Kind(parts=_of_sequence)
     if isinstance(value, type) or not kind.__module__.startswith(("moto.", "sandbox.")):
-        return None
-    names = [*getattr(value, "__dict__", ())]
-    names += [name for base in kind.__mro__ for name in getattr(base, "__slots__", ()) if name != "__dict__"]
-    return ((name, getattr(value, name, None)) for name in names)
+        return _Kind(parts=_nothing)
+    slots = [name for base in kind.__mro__ for name in getattr(base, "__slots__", ()) if name != "__dict__"]
+
+    def of_object(one: Any) -> _Parts:
+        names = [*getattr(one, "__dict__", ()), *slots]
+        return [(name, getattr(one, name, None)) for name in names]
+
+    return _Kind(parts=of_object)
+
+
+def _nothing(_: Any) -> _Parts:
+    """Of what holds nothing of its own: numbers, functions, classes, locks."""
+    return ()
+
+
+def _of_mapping(value: Mapping[Any, Any]) -> _Parts:
+    for key, content in list(value.items()):
+        yield key, content
+        yield "key", key
+
+
+def _of_sequence(value: Iterable[Any]) -> _Parts:
+    return enumerate(list(value))
 
 
 def _route(request: dict[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import gzip
 import io
-import re
+import string
 import tarfile
 import zipfile
 import zlib
@@ -16,7 +15,10 @@ from pathlib import Path, PurePosixPath
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"PAR1")  # how packed contents begin; a tar has its sign further in
 _DEEPEST = 6
 _SMALLEST_PARQUET = 12  # its sign twice, and the length of what it says of itself
-_ENCODED = re.compile(rb"[A-Za-z0-9+/]{24,}={0,2}")
+_BASE64 = (string.ascii_letters + string.digits + "+/").encode()
+_SIGN, _OTHER = b"A", b"."
+_LONG = _SIGN * 24  # as many of base64's signs as a word seldom has
+_SIGNS = b"".join(_SIGN if code in _BASE64 else _OTHER for code in range(256))
 
 
 def texts(content: bytes, depth: int = 0) -> Iterator[bytes]:
@@ -26,12 +28,26 @@ def texts(content: bytes, depth: int = 0) -> Iterator[bytes]:
     inner = _inner(content)
     if inner is None:
         yield content
-        for encoded in _ENCODED.findall(content):
+        for encoded in _encoded(content):
             if decoded := _decoded(encoded):
                 yield from texts(decoded, depth + 1)
         return
     for part in inner:
         yield from texts(part, depth + 1)
+
+
+def _encoded(content: bytes) -> Iterator[bytes]:
+    """Runs of base64's signs that are long enough to be looked into, with the filling at their end."""
+    if len(content) < len(_LONG):
+        return
+    # Told apart once: that a run begins is then found many bytes at a time.
+    signs = content.translate(_SIGNS)
+    end = 0
+    while (begin := signs.find(_LONG, end)) >= 0:
+        end = signs.find(_OTHER, begin)
+        end = len(content) if end < 0 else end
+        filling = content[end : end + 2]
+        yield content[begin : end + len(filling) - len(filling.lstrip(b"="))]
 
 
 def _inner(content: bytes) -> Iterator[bytes] | None:
@@ -76,13 +92,17 @@ def _columns(content: bytes) -> Iterator[bytes]:
     yield "\n".join([*table.column_names, str(table.schema.metadata)]).encode()
     for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type.value_type if types.is_dictionary(column.type) else column.type
-        if types.is_string(kind) or types.is_large_string(kind) or types.is_binary(kind):
-            values = (value for value in pc.unique(column).to_pylist() if value is not None)
-            yield b"\n".join(v if isinstance(v, bytes) else v.encode() for v in values)
-        elif not types.is_nested(kind):
-            yield "\n".join(str(v) for v in pc.unique(column).to_pylist() if v is not None).encode()
-        else:
+        if types.is_nested(kind):
             raise ValueError(f"column {name} is nested: nobody looks into that")
+        values = pc.unique(column).drop_null().to_pylist()
+        if types.is_string(kind) or types.is_large_string(kind):
+            yield "\n".join(values).encode()
+        elif types.is_binary(kind):
+            yield b"\n".join(values)
+        elif types.is_integer(kind) or types.is_floating(kind):
+            yield repr(values).encode()  # as str() of each, without a call of each
+        else:
+            yield "\n".join(map(str, values)).encode()
 
 
 def _decoded(encoded: bytes) -> bytes | None:
@@ -90,7 +110,7 @@ def _decoded(encoded: bytes) -> bytes | None:
     if len(encoded) % 4:
         return None
     try:
-        content = base64.b64decode(encoded, validate=True)
+        content = binascii.a2b_base64(encoded, strict_mode=True)
     except (binascii.Error, ValueError):
         return None
     if content[:2] == b"\x1f\x8b":

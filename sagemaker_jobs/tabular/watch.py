@@ -3,7 +3,7 @@
 Pure: captured rows, labels and the champion's baseline in, the monitor's report out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from tabular.contract import ModelContract
 from tabular.frame import Frame
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+Framed = tuple[Frame, np.ndarray]  # rows, and the scores that they were answered with
 
 
 def report(
@@ -37,17 +38,19 @@ def report(
     *,
     known: Frame | None = None,
     champion: models.Model | None = None,
+    framed: Framed | None = None,
 ) -> dict[str, Any]:
     """`baseline` is None while the rule baseline is the champion: there is nothing yet to drop from.
 
     known     the feature table's rows: their days, and the attributes that fairness looks at
     champion  the model itself, for its attributions; None for a rule, or one that cannot be loaded
+    framed    `frame_of` the captures, where the caller needs it as well
     """
-    by_variant: dict[str, list[Row]] = {name: [] for name in captures.variants()}
-    for row in captures.rows:
-        by_variant[row.variant].append(row)
-    scored = {name: _framed(contract, rows, labels) for name, rows in by_variant.items()}
-    everything, all_scores = _framed(contract, captures.rows, labels)
+    everything, all_scores = framed or frame_of(contract, captures, labels)
+    by_variant: dict[str, list[int]] = {name: [] for name in captures.variants()}
+    for place, row in enumerate(captures.rows):
+        by_variant[row.variant].append(place)
+    scored = {name: _part(everything, all_scores, places) for name, places in by_variant.items()}
     found = statistics.violations(everything, constraints) if constraints else []
     answered = _with_days(*scored[CHAMPION], known) if CHAMPION in scored and known is not None else None
     return {
@@ -58,13 +61,13 @@ def report(
         "variants": {
             name: {
                 "refused": captures.refused.get(name, 0),
-                "since": min((row.time for row in by_variant[name]), default=None),
+                "since": min((captures.rows[place].time for place in by_variant[name]), default=None),
                 **variant(contract, *pair, baseline),
             }
             for name, pair in scored.items()
         },
         "comparison": _comparison(contract, scored),
-        "sequential": _sequential(contract, by_variant, labels),
+        "sequential": _sequential(contract, captures.rows, by_variant, scored),
         "drift": drifted(contract, everything, all_scores, baseline),
         "concept": concept_drift(contract, answered, baseline),
         "attributions": influence.drifted(
@@ -226,14 +229,18 @@ def _comparison(
 
 
 def _sequential(
-    contract: ModelContract, by_variant: Mapping[str, list[Row]], labels: Mapping[str, float]
+    contract: ModelContract,
+    rows: Sequence[Row],
+    by_variant: Mapping[str, list[int]],
+    scored: Mapping[str, Framed],
 ) -> dict[str, Any] | None:
     """The bounds on which a challenger is judged, from requests of the time in which both answered."""
-    challenger = by_variant.get(CHALLENGER)
-    if not challenger or not by_variant.get(CHAMPION) or contract.problem not in metrics.HEADLINE:
+    if not by_variant.get(CHALLENGER) or not by_variant.get(CHAMPION):
         return None
-    since = min(row.time for row in challenger)
-    champion = [row for row in by_variant[CHAMPION] if row.time >= since]
+    if contract.problem not in metrics.HEADLINE:
+        return None
+    answered = {name: [rows[place] for place in by_variant[name]] for name in (CHAMPION, CHALLENGER)}
+    since = min(row.time for row in answered[CHALLENGER])
     online = contract.online
     levels = sequential.Levels(
         false_promotion=online["false_promotion"],
@@ -241,7 +248,7 @@ def _sequential(
         planned=int(online["planned_requests"]),
     )
     found = sequential.bounds(
-        _losses(contract, champion, labels), _losses(contract, challenger, labels), levels
+        *(_losses(contract, answered[name], *scored[name], since) for name in (CHAMPION, CHALLENGER)), levels
     )
     if found is None:
         return None
@@ -253,10 +260,12 @@ def _sequential(
     }
 
 
-def _losses(contract: ModelContract, rows: list[Row], labels: Mapping[str, float]) -> sequential.Losses:
+def _losses(
+    contract: ModelContract, rows: list[Row], frame: Frame, scores: np.ndarray, since: str
+) -> sequential.Losses:
     """With what no choice of a variant can change: the label, and the rule's loss on the same row."""
-    frame, scores = _framed(contract, rows, labels)
-    known = ~np.isnan(frame.label)
+    is_later = np.array([row.time >= since for row in rows], dtype=bool)
+    known = is_later & ~np.isnan(frame.label)
     part, request = frame.take(known), np.array([row.request for row in rows], dtype=object)[known]
     rule = _rule_scores(contract, part)
     covariates = [part.label, metrics.row_loss(contract.problem, part.label, rule)]
@@ -267,10 +276,14 @@ def _losses(contract: ModelContract, rows: list[Row], labels: Mapping[str, float
     )
 
 
-def _framed(
-    contract: ModelContract, rows: list[Row], labels: Mapping[str, float]
-) -> tuple[Frame, np.ndarray]:
-    return to_frame(rows, contract.kinds, labels, contract.classes)
+def frame_of(contract: ModelContract, captures: Captures, labels: Mapping[str, float]) -> Framed:
+    """All captured rows, in their order, and their scores: made once, as it takes longest."""
+    return to_frame(captures.rows, contract.kinds, labels, contract.classes)
+
+
+def _part(frame: Frame, scores: np.ndarray, places: list[int]) -> Framed:
+    rows = np.array(places, dtype=np.intp)
+    return frame.take(rows), scores[rows]
 
 
 def _rule_scores(contract: ModelContract, frame: Frame) -> np.ndarray:

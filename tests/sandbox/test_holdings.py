@@ -180,6 +180,34 @@ def test_value_may_be_where_it_is_allowed_and_a_copy_elsewhere_may_not() -> None
     assert [place.split("/")[0] for place in places(found)] == ["ssm"]
 
 
+def test_text_is_hidden_by_no_other_with_the_same_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Anycase(str):
+        __slots__ = ()
+
+        def __hash__(self) -> int:
+            return hash(self.lower())
+
+    name = "JÖRG"  # its letters in memory are those of the first, its text is another one
+    texts = [name.encode("latin-1"), name, Anycase("of n55555"), Anycase("of N55555")]
+    monkeypatch.setattr(work, "planted", texts, raising=False)
+    found = Search(Needles([name, "N55555"]), ()).run()
+    assert {each["place"] for each in found["forbidden"]} == {
+        "sandbox.work:planted/1",
+        "sandbox.work:planted/3",
+    }
+
+
+@pytest.mark.parametrize(("allowed", "forbidden"), [("0", "1"), ("1", "0")])
+def test_of_two_like_texts_side_by_side_each_is_told(
+    monkeypatch: pytest.MonkeyPatch, allowed: str, forbidden: str
+) -> None:
+    monkeypatch.setattr(work, "planted", ["of N66666", "of N66666"], raising=False)
+    place = "sandbox.work:planted/"
+    found = Search(Needles(["N66666"]), [place + allowed]).run()
+    assert found["allowed"] == {place + allowed: 1}
+    assert places(found) == [place + forbidden]
+
+
 def test_part_of_a_longer_word_is_none() -> None:
     assert Needles([VALUE]).found(f"x{VALUE} {VALUE}0 A{VALUE}".encode()) == set()
     assert Needles([VALUE]).found(f"tail_{VALUE}|".encode()) == {VALUE.encode()}

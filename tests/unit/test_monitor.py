@@ -97,6 +97,26 @@ def test_a_better_challenger_shows_in_the_comparison(tmp_path: Path) -> None:
     assert found["method"] == "welch"
 
 
+def test_challenger_is_judged_by_what_both_answered_since_it_came(tmp_path: Path) -> None:
+    """Answers of the champion before that count for it, and not for the verdict."""
+    frame = live()
+    order = np.argsort(frame.date, kind="stable")
+    before, both = frame.take(order[:300]), frame.take(order[300:])
+    to_challenger = np.arange(len(both)) % 2 == 1
+    first = min(both.date[to_challenger].tolist())
+    earlier = before.take(before.date < first)
+    assert len(earlier) > 200
+    champion, challenger = both.take(~to_challenger), both.take(to_challenger)
+    lines = [*traffic(earlier, rule_scores(earlier)), *traffic(champion, rule_scores(champion))]
+    write_captures(tmp_path, lines)
+    write_captures(tmp_path, traffic(challenger, rule_scores(challenger)), "challenger")
+    report = monitored(tmp_path)
+    found = report["sequential"]
+    assert found["since"] == f"{first}T10:00:00Z"
+    assert (found["champion_rows"], found["challenger_rows"]) == (len(champion), int(to_challenger.sum()))
+    assert report["variants"]["champion"]["captured"] == len(champion) + len(earlier)
+
+
 RECORD = {"size": 1.0, "noise": None, "rain": 0.0, "site": "N", "grade": "a", "town": "t01"}
 
 
