@@ -166,6 +166,13 @@ def test_a_search_that_fails_goes_on_to_the_evaluation(sandbox: Any) -> None:
     states = every_state(definitions(sandbox)["retrain"])
     for name in ("Tune", "TuneFromLast", "ListTrials", "DescribeTrials"):
         assert states[name]["Catch"][-1]["Next"] == "SearchFailed", name
+    # Of a trial, of the row for the next search, and of the words: none is a reason to lose what was found.
+    for name, then in (
+        ("DescribeTrial", "Trial"),
+        ("RecordSearch", "Learned"),
+        ("ExplainSearch", "SearchLost"),
+    ):
+        assert states[name]["Catch"][-1]["Next"] == then, name
     assert states["SearchLost"]["Next"] == states["NoSearch"]["Next"] == "Learned"
     assert definitions(sandbox)["retrain"]["States"]["AnyModel"]["Default"] == "RecordCandidates"
     refused = {each["ErrorEquals"][0]: each["Next"] for each in states["TuneFromLast"]["Catch"]}
