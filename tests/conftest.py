@@ -127,4 +127,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     and the tests that use moto bare must have had their turn. `make test` hands files out in this order; the
     longest goes before the others of its kind, or one worker would be alone with it at the end.
     """
-    items.sort(key=lambda item: ("sandbox" in item.path.parent.parts[-1:], item.path.stem != "test_story"))
+    items.sort(
+        key=lambda item: (
+            "sandbox" in item.path.parent.parts[-1:],
+            not item.path.stem.startswith("test_story"),
+        )
+    )
