@@ -133,8 +133,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             not item.path.stem.startswith("test_story"),
         )
     )
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than processors: a story mostly waits for one job or another."""
-    return (os.cpu_count() or 1) + 1
