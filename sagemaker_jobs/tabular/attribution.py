@@ -15,7 +15,7 @@ from tabular.frame import Frame
 
 EXPLAINED_ROWS = 2000
 # Deep trees make TreeSHAP slow: of a forest with 85,000 leaves a row takes 12 ms. A step takes about a
-# nanosecond, so these are some seconds; a mean of 200 rows is still known to some 7 %.
+# nanosecond, so these are some seconds; a mean of 200 rows whose spread is as large is known to 7 %.
 SHAP_STEPS = 3_000_000_000
 FEWEST_EXPLAINED = 200
 REPEATS = 3

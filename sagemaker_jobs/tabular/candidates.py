@@ -64,7 +64,13 @@ def read(
     folder: Path,
 ) -> Found:
     """The models below `several`, as its candidates.json lists them; unpacked into `folder`."""
-    content = json.loads((several / "candidates.json").read_text())
+    listed = several / "candidates.json"
+    if not listed.is_file():
+        present = ", ".join(sorted(entry.name for entry in several.glob("*"))) or "nothing"
+        raise models.ArtefactError(
+            f"no candidates.json in the input candidates, it holds {present}: record the candidates first"
+        )
+    content = json.loads(listed.read_text())
     found = []
     left_out = [
         {"name": entry["name"], "family": entry["family"], "reason": entry["reason"]}

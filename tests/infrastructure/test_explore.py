@@ -77,6 +77,8 @@ def test_a_training_without_a_model_ends_the_run_once_the_look_is_over(retrain: 
         "Learn", "WhatWasLearned", "AnyModel", "NoModel", "NameTrain", "Failed",
     ]  # fmt: skip
     assert retrain["States"]["NameTrain"]["Assign"] == {"failed_state": "Train"}
+    [catcher] = retrain["States"]["Learn"]["Catch"]
+    assert (catcher["Assign"], catcher["Next"]) == ({"failed_state": "Learn"}, "Failed")
 
 
 def test_its_role_knows_no_model_and_writes_into_its_own_folder_alone(

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from demo import claims, evidence
+from demo import claims, evidence, privacy
 from demo.story import Plot, Story
 from tests.sandbox.story_sources import Poisoned, Repeated, told
 
@@ -45,8 +45,10 @@ def test_without_drift_nothing_is_retrained(tmp_path: Path) -> None:
     with told(tmp_path, "digits", plot(date(2024, 7, 1), "promotion"), Repeated) as story:
         found = evidence.gather(story, {"seconds": 0.0, "colophon": ""})
         _, seen = status_of(story)
+        before, after = planted(story)
     assert failing(found) == []
     assert quality_alarms(found) == []
+    assert before == [] and [place.split("/")[0] for place in after] == ["logs", "sqs"], "the search bites"
     assert drift_runs(found) == []
     # Not for want of a judgement: a trained champion served the last month, and its labels were compared.
     last = found["months"][-1]
@@ -55,6 +57,20 @@ def test_without_drift_nothing_is_retrained(tmp_path: Path) -> None:
     assert champion["metrics"]["accuracy"]["value"] > 0.8
     assert champion["quality_drop"] < 0.05
     assert_status_is_that_of_the_story(seen, found)
+
+
+def planted(story: Story) -> tuple[list[str], list[str]]:
+    """Where the demo's search finds an identifier: before, and after a careless function told it."""
+    value = "N14228X"
+    story.told.identifiers[("scans", "scan")] = {("2024", value)}
+    before = [each["place"] for each in privacy.search(story)["forbidden"]]
+    logs, sqs = story.account.site.client("logs"), story.account.site.client("sqs")
+    logs.create_log_group(logGroupName="careless")
+    logs.create_log_stream(logGroupName="careless", logStreamName="s")
+    event = {"timestamp": int(story.account.now().timestamp() * 1000), "message": f"refused: {value}"}
+    logs.put_log_events(logGroupName="careless", logStreamName="s", logEvents=[event])
+    sqs.send_message(QueueUrl=sqs.create_queue(QueueName="careless")["QueueUrl"], MessageBody=f"see {value}")
+    return before, sorted(each["place"] for each in privacy.search(story)["forbidden"])
 
 
 def assert_status_is_that_of_the_story(seen: dict[str, Any], found: dict[str, Any]) -> None:

@@ -287,6 +287,15 @@ def test_without_any_model_the_job_says_what_became_of_each(
         evaluate.run(agreed(compiled()), PLAN, places)
 
 
+def test_without_the_table_of_candidates_the_job_says_what_it_got(
+    trained: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    places = lay_out(tmp_path, trained, {"forest": "forest"})
+    (places.candidates / "candidates.json").unlink()
+    with pytest.raises(models.ArtefactError, match=r"no candidates.json .*, it holds forest"):
+        evaluate.run(agreed(compiled()), PLAN, places)
+
+
 def test_the_winner_serves_recalibrated_scores_with_a_threshold_of_their_own(
     chosen: tuple[dict[str, Any], Path], trained: tuple[Path, dict[str, bytes]], tmp_path: Path
 ) -> None:
